@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef PP_ABI_H
+#define PP_ABI_H
+/*
+ * The contract between bpf/ and user/collect: map keys and values, ring records, counter ids, limits.
+ * Kernel and user half are one program: this may change freely. Fixed widths, explicit padding, no
+ * pointers. Include <linux/types.h> (or the BPF equivalent) first.
+ */
+
+/* Counters of the kernel side. Names are append-only. Kinds: TAKEN, ACCEPTED, FILTERED and LOST are the
+ * terms of the arithmetic (taken = accepted + filtered + lost); INFO stands beside it. */
+#define PP_COUNTERS(X)                                                                             \
+	X(TAKEN, "taken", TAKEN, "program entered with a sample")                                  \
+	X(ACCEPTED, "accepted", ACCEPTED, "counted in a map or sent by the ring")                  \
+	X(FILTERED_IDLE, "idle", FILTERED, "the CPU was idle")                                     \
+	X(FILTERED_PID, "pid", FILTERED, "a process that was not asked for")                       \
+	X(FILTERED_COMM, "comm", FILTERED, "a thread name that was not asked for")                 \
+	X(LOST_FULL, "maps_full", LOST, "count or stack map full and the ring too")                \
+	X(LOST_SCRATCH, "no_scratch", LOST, "per-CPU memory not there (never expected)")           \
+	X(OVERFLOWED, "overflowed", INFO, "map full, sent whole by the ring (not lost)")           \
+	X(STACK_NOT_STORED, "stack_not_stored", INFO, "counted under the reserved unknown stack")  \
+	X(PROC_RECORD_LOST, "proc_record_lost", INFO, "new process not announced, ring full")      \
+	X(PROC_TABLE_FULL, "proc_table_full", INFO, "new process not remembered, table full")      \
+	X(FILTER_FULL, "filter_full", INFO, "child process not added to the filter, table full")   \
+	X(TIMED, "timed", INFO, "samples that timed themselves")                                   \
+	X(TIMED_NS, "timed_ns", INFO, "ns spent in those")                                         \
+	X(RUNS_SAMPLE, "runs_sample", INFO, "runs of pp_sample")                                   \
+	X(RUNS_FORK, "runs_fork", INFO, "runs of pp_fork")                                         \
+	X(RUNS_EXIT, "runs_exit", INFO, "runs of pp_exit")
+enum pp_counter {
+#define X(id, name, kind, text) PP_CNT_##id,
+	PP_COUNTERS(X)
+#undef X
+	PP_CNT_MAX
+};
+
+#define PP_COMM_BYTES 16
+#define PP_USER_FRAMES_MAX 256
+#define PP_KERNEL_FRAMES_MAX 127
+#define PP_GENERATIONS 2
+#define PP_CPUS_MAX 4096
+
+/* Stacks are stored once, in the smallest size class that fits. */
+#define PP_CLASS_SMALL 32
+#define PP_CLASS_MEDIUM 96
+#define PP_CLASS_LARGE 256
+
+/* How a walk ended. */
+enum pp_end {
+	PP_END_NO_USER,	   /* no user part: kernel thread or exiting */
+	PP_END_FP_ZERO,	   /* frame pointer 0 */
+	PP_END_FP_OUTSIDE, /* frame pointer misaligned, not above the last one, or too far away */
+	PP_END_FRAMES_MAX, /* PP_USER_FRAMES_MAX reached */
+	PP_END_FAULT,	   /* stack memory unreadable */
+	PP_END_RETURN_ZERO, /* return address 0 or in the kernel half */
+};
+
+/* A stack's name: two lanes of a seeded hash over its frames. {0,0}: no stack. {~0,~0}: not stored. */
+struct pp_stack_id {
+	__u64 lo;
+	__u64 hi;
+};
+
+/* Value of the stack maps; the class decides how many frames follow. Leaf first. */
+struct pp_stack_head {
+	__u32 depth;
+	__u32 end; /* enum pp_end; for user stacks */
+};
+struct pp_stack_small {
+	struct pp_stack_head head;
+	__u64 frames[PP_CLASS_SMALL];
+};
+struct pp_stack_medium {
+	struct pp_stack_head head;
+	__u64 frames[PP_CLASS_MEDIUM];
+};
+struct pp_stack_large {
+	struct pp_stack_head head;
+	__u64 frames[PP_CLASS_LARGE];
+};
+
+struct pp_proc_id {
+	__u32 tgid;
+	__u32 exec_id;
+	__u64 start_boottime_ns;
+};
+
+/* Whom a sample belongs to; its hash is the key of the count maps. */
+struct pp_sample_key {
+	struct pp_proc_id proc;
+	__u64 cgroup_id;
+	struct pp_stack_id user_stack;
+	struct pp_stack_id kernel_stack;
+	char comm[PP_COMM_BYTES];
+	__u32 event;
+	__u32 end; /* enum pp_end of the user stack */
+};
+
+struct pp_count_key {
+	__u64 lo;
+	__u64 hi;
+};
+struct pp_count {
+	struct pp_sample_key key;
+	__u64 cnt;
+	__u32 tid; /* one of the threads, to find a process whose leader has gone */
+	__u32 pad;
+};
+
+struct pp_proc_info {
+	__u64 first_ns; /* CLOCK_MONOTONIC of its first sample */
+};
+
+/* pids filter: tgid -> this. */
+#define PP_FILTER_FOLLOW 1u /* children are added by pp_fork */
+struct pp_filter_pid {
+	__u64 start_ticks; /* start_boottime in USER_HZ ticks: a reused pid does not match */
+	__u32 flags;
+	__u32 pad;
+};
+
+/* Ring records: length and kind first, checked in that order. */
+enum pp_rec_kind { PP_REC_PROC = 1, PP_REC_STACK = 2 };
+struct pp_rec_head {
+	__u16 len; /* whole record */
+	__u16 kind;
+	__u32 cpu;
+	__u64 time_ns;
+};
+/* A process was sampled for the first time. */
+struct pp_rec_proc {
+	struct pp_rec_head head;
+	struct pp_proc_id proc;
+	__u32 tid;
+	__u32 pad;
+	char comm[PP_COMM_BYTES];
+};
+/* A sample whose stacks did not fit into the maps. user then kernel frames in `frames`. */
+struct pp_rec_stack {
+	struct pp_rec_head head;
+	struct pp_sample_key key;
+	__u32 tid;
+	__u16 user_depth;
+	__u16 kernel_depth;
+	__u64 frames[PP_USER_FRAMES_MAX + PP_KERNEL_FRAMES_MAX + 1];
+};
+
+_Static_assert(sizeof(struct pp_stack_id) == 16, "two u64");
+_Static_assert(sizeof(struct pp_proc_id) == 16, "no padding");
+_Static_assert(sizeof(struct pp_sample_key) == 16 + 8 + 16 + 16 + 16 + 8, "no padding, it is hashed");
+_Static_assert(sizeof(struct pp_count) == sizeof(struct pp_sample_key) + 16, "no padding");
+_Static_assert(sizeof(struct pp_rec_head) == 16, "record head");
+_Static_assert(sizeof(struct pp_rec_stack) < 65536, "len is a u16");
+_Static_assert(sizeof(struct pp_stack_large) < 32768, "fits a per-CPU value on 5.10");
+
+#endif

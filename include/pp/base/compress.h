@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef PP_BASE_COMPRESS_H
+#define PP_BASE_COMPRESS_H
+/*
+ * gzip of whole byte strings, both ways, bounded by the out buffer's maximum. Same input, same bytes
+ * (no time stamp in the header).
+ */
+#include <stddef.h>
+
+struct buf;
+
+int gzip__pack(const void *data, size_t len, int level, struct buf *out);
+/* -EBADMSG for damaged or truncated data, -E2BIG past out's maximum (zip bombs). */
+int gzip__unpack(const void *data, size_t len, struct buf *out);
+
+#endif

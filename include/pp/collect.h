@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef PP_COLLECT_H
+#define PP_COLLECT_H
+/*
+ * The only room that knows libbpf: probe, load once, switch sources on and off one at a time, drain.
+ * Always true: a link exists exactly when its source is on; the arithmetic of abi.h's counters holds after
+ * each stop. Loop thread only, but for the wait after a flip, which runs on a worker.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <linux/types.h>
+
+#include "pp/abi.h"
+#include "pp/spec.h"
+
+struct loop;
+struct sysroot;
+struct collect;
+struct json_object;
+
+/* For tests: sizes of maps made small, a program held inside its critical part. All 0 in production. */
+struct collect_tuning {
+	uint32_t count_entries;
+	uint32_t stack_entries; /* small class; medium and large follow */
+	uint32_t ring_bytes;
+	uint32_t hold_rounds; /* busy rounds between reading the generation and writing the maps */
+	bool skip_wait;	      /* drain without waiting after the flip */
+	uint32_t rate_hz;     /* overrides the spec's, beyond its limit */
+	uint32_t drain_ms;
+};
+
+/* Loads the programs. *ret_why (static or valid until the next call) says what is missing and what to do.
+ * -EOPNOTSUPP: not possible on this kernel; -EPERM: permission. tuning may be NULL. */
+int collect__new(struct loop *loop, const struct sysroot *root, const struct collect_tuning *tuning,
+		 struct collect **ret_collect, const char **ret_why);
+void collect__free(struct collect *self);
+
+/* A merged count; stacks borrowed during the call; frames leaf first. */
+struct collect_count {
+	const struct pp_sample_key *key;
+	uint32_t tid;
+	uint32_t user_depth;
+	uint32_t kernel_depth;
+	bool user_stored;   /* false: the stack could not be stored */
+	bool kernel_stored;
+	const uint64_t *user_addrs;
+	const uint64_t *kernel_addrs;
+	uint64_t cnt;
+};
+struct collect_ops {
+	void (*process)(void *arg, const struct pp_rec_proc *proc); /* first sample of a process, promptly */
+	void (*count)(void *arg, const struct collect_count *count); /* during a drain */
+	void (*drained)(void *arg, int err, bool is_last); /* after each drain; is_last after collect__stop */
+	void *arg;
+};
+
+/* Open, attach, enable. -EBUSY; -errno with *ret_why. */
+int collect__start(struct collect *self, const struct session_spec *spec, const struct collect_ops *ops,
+		   const char **ret_why);
+/* Adds a process (and what it forks) to the running filter. */
+int collect__add_pid(struct collect *self, uint32_t pid, bool follow);
+/* Disables and detaches at once, then a last drain; drained(is_last) follows. */
+void collect__stop(struct collect *self);
+/* Flip and drain between windows of a continuous run; drained(is_last = false) follows. */
+int collect__drain(struct collect *self);
+
+struct collect_stats {
+	uint64_t counters[PP_CNT_MAX];
+	uint64_t expected;
+	uint64_t enabled_ns; /* summed over CPUs */
+	uint32_t rate_hz;
+	uint32_t cpu_cnt;
+	const char *clock; /* "cpu-clock", "cycles" */
+	bool clock_is_software;
+};
+/* Since collect__start (or since collect__mark). */
+int collect__stats(struct collect *self, struct collect_stats *ret_stats);
+
+/* What this kernel and these permissions allow; rows for `pulseprof feature probe`. */
+struct collect_feature {
+	const char *name;
+	bool available;
+	char detail[96]; /* "because", or the value */
+	const char *cost; /* what a missing one costs */
+	const char *remedy; /* how to change it, or "" */
+};
+#define COLLECT_FEATURES_MAX 24
+int collect_features__probe(const struct sysroot *root, struct collect_feature *ret_features, uint32_t *ret_cnt);
+
+/* Our objects in the kernel, whoever loaded them (daemon or a command line). */
+enum collect_object_kind { COLLECT_PROG, COLLECT_MAP, COLLECT_LINK };
+struct collect_object {
+	uint32_t id;
+	char name[16];	/* as bpftool shows it */
+	char type[24];
+	uint32_t prog_id;    /* links */
+	uint32_t entries_max; /* maps */
+	uint64_t bytes;	     /* memory as the kernel reports it; links: 0 */
+	uint64_t runs;	     /* programs: counted by themselves */
+	uint64_t ns;	     /* programs: runs times measured ns per run; 0 if never timed */
+	bool attached;	     /* programs: has a link or perf event */
+	uint32_t holder_pid; /* 0 unknown */
+};
+typedef int (*collect_object_fn)(void *arg, const struct collect_object *object);
+int collect_objects__each(enum collect_object_kind kind, collect_object_fn fn, void *arg);
+
+#endif

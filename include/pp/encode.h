@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef PP_ENCODE_H
+#define PP_ENCODE_H
+/*
+ * Profile to bytes, one file per format. Same profile, same bytes; the total in the output is the total
+ * of the profile (accepted). Names from outside are hostile: every format makes them harmless.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct profile;
+struct buf;
+struct json_object;
+
+struct encode_format {
+	const char *name;      /* "collapsed", "html" */
+	const char *extension; /* "col", "html" */
+	const char *mime;
+	int (*encode)(const struct profile *profile, struct buf *out);
+};
+/* NULL if unknown. */
+const struct encode_format *encode_format__find(const char *name);
+const struct encode_format *encode_format__at(uint32_t i); /* NULL past the end */
+
+/*
+ * The Studio's grammar (protocol: index;container;comm;frames count, root first, kernel frames with
+ * "_[k]"), lines sorted bytewise, no header line, no newline after the last line, never an empty line.
+ * Each line also stands on its own for flamegraph.pl-like tools.
+ */
+int encode__collapsed(const struct profile *profile, struct buf *out);
+/* One self-contained page: search, zoom, totals, losses, completeness. */
+int encode__html(const struct profile *profile, struct buf *out);
+
+/* What the Studio's header line needs beyond the profile: the 23 metadata keys and the rest. */
+struct encode_host {
+	char hostname[256], private_ip[64], mac_address[24];
+	char system_name[64], os_name[128], os_release[64], kernel_release[128], kernel_version[256];
+	char hardware_type[64], libc_type[32], libc_version[64], cloud_provider[32];
+	char run_mode[32], deployment_type[32], agent_version[32], service_name[256];
+	uint32_t processors;
+	uint32_t memory_capacity_mb;
+	uint32_t pid;
+	uint64_t spawn_real_ns;
+	uint64_t spawn_uptime_ms;
+};
+/* "# {json}\n" and the collapsed lines. html: a flame graph page for the ad hoc view, or NULL. */
+int encode__studio_file(const struct profile *profile, const struct encode_host *host, const char *html,
+			struct buf *out);
+/* The whole upload body (plain JSON, not yet compressed): start_time, end_time, profile, gpid, ... */
+int encode__studio_body(const struct profile *profile, const struct encode_host *host, const char *html,
+			const char *gpid, struct buf *out);
+
+/* One JSON object with the summary fields of the command line's -j (append-only). */
+int encode__summary(const struct profile *profile, struct json_object **ret_json);
+
+/*
+ * Makes text safe for a line of the collapsed grammar: ';' becomes '|', control characters, newlines,
+ * U+2028/9, bidi controls and bytes that are not UTF-8 become U+FFFD or '?', blanks at the ends are cut,
+ * a leading '#' is masked, empty becomes "-". Appends to out.
+ */
+int encode__safe_text(const char *text, size_t len, struct buf *out);
+
+#endif

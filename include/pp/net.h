@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef PP_NET_H
+#define PP_NET_H
+/*
+ * HTTP client on the loop (libcurl multi). Every request has a deadline and a maximum size in both
+ * directions; redirects are not followed; secrets in headers are never logged. Loop thread only.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct loop;
+struct net;
+struct net_call;
+
+struct net_options {
+	bool no_verify; /* TLS certificates not checked */
+	const char *ca_bundle; /* NULL: the system's */
+};
+
+struct http_request {
+	const char *method; /* "GET", "POST" */
+	const char *url;    /* http:// or https:// only */
+	const char *const *headers; /* "Name: value", NULL-terminated; may be NULL */
+	const void *body;   /* copied */
+	size_t body_len;
+	uint32_t timeout_ms;
+	size_t reply_max_bytes;
+};
+
+struct http_reply {
+	int err;     /* 0: an HTTP answer came. -ETIMEDOUT, -ECONNREFUSED, -EHOSTUNREACH, -E2BIG, -EPROTO, -ECANCELED */
+	int status;  /* 200 ... when err is 0 */
+	const char *body; /* NUL-terminated, borrowed during the callback; "" if none */
+	size_t body_len;
+	char why[160]; /* for people, when err */
+};
+typedef void (*http_done_fn)(void *arg, const struct http_reply *reply);
+
+int net__new(struct loop *loop, const struct net_options *options, struct net **ret_net);
+void net__free(struct net *self); /* open calls end with -ECANCELED first */
+/* All pointers in the request are borrowed during the call. fn is called exactly once, never from inside
+ * this call. ret_call may be NULL; else valid until fn runs. 0, -EINVAL (bad URL), -ENOMEM. */
+int net__send(struct net *self, const struct http_request *request, http_done_fn fn, void *arg,
+	      struct net_call **ret_call);
+void net_call__cancel(struct net_call *self); /* fn runs with -ECANCELED, from inside this call */
+
+/* "http://h:1/x/" + "/api/y" -> "http://h:1/x/api/y". 0, -EINVAL unless http(s) with a host; -E2BIG. */
+int url__join(const char *base, const char *path, char *text, size_t text_bytes);
+bool url__is_loopback(const char *url);
+/* The local address that a connection to url's host would leave from, as text; "127.0.0.1" if unknown. */
+int url__local_address(const char *url, char *text, size_t text_bytes);
+
+#endif

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef PP_PROC_H
+#define PP_PROC_H
+/*
+ * Processes, their mappings and the files behind these: fed only by samples (no sweeps of /proc).
+ * A process is {tgid, exec id, start time}; a mapping table is kept after the process has gone, until
+ * the table is cleared, so that late symbolization still works. addr = runtime address.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+struct sysroot;
+
+enum mapping_kind { MAPPING_FILE, MAPPING_ANON, MAPPING_VDSO, MAPPING_SPECIAL /* [vsyscall], [heap]... */ };
+
+struct mapping {
+	uint64_t start_addr;
+	uint64_t end_addr;
+	uint64_t off; /* file offset of start_addr */
+	uint64_t inode;
+	uint32_t dev_major;
+	uint32_t dev_minor;
+	uint32_t kind;	 /* enum mapping_kind */
+	uint32_t module; /* index into the module table, 0 for none */
+	bool is_deleted; /* " (deleted)" stood behind the path */
+	char *path;	 /* unescaped as far as the kernel escapes (newline); owned by the table; "" if none */
+};
+
+/*
+ * Parses the text of /proc/PID/maps; calls fn for each executable mapping (borrowed) in address order.
+ * Lines that are not of the form are -EBADMSG. At most 65,536 lines are taken (-E2BIG after that).
+ */
+int maps__parse(const char *text, size_t len, int (*fn)(void *arg, const struct mapping *mapping), void *arg);
+
+/* A file (by device and inode) that was mapped executable somewhere. */
+struct proc_module {
+	uint64_t inode;
+	uint32_t dev_major;
+	uint32_t dev_minor;
+	uint32_t kind; /* enum mapping_kind: FILE or VDSO */
+	int fd;	       /* open for reading, or -1 with err */
+	int err;       /* -ENOENT, -EACCES, -ESTALE (not the same file), -EBADMSG (not regular), -EMFILE */
+	char *path;    /* as its first process saw it */
+};
+
+struct proc_table;
+
+int proc_table__new(const struct sysroot *root, struct proc_table **ret_table);
+/* Closes every module's descriptor. */
+void proc_table__free(struct proc_table *self);
+void proc_table__clear(struct proc_table *self); /* forget all, as between runs */
+
+struct proc_id {
+	uint32_t pid; /* tgid */
+	uint32_t exec_id;
+	uint64_t start_boottime_ns;
+};
+
+/*
+ * Called when the kernel reports the first sample of a process: reads its maps through task `tid` (the
+ * leader may have gone) and opens the files that no earlier process had mapped. Costs file I/O: 50 us to
+ * some ms. Returns 0, -ESRCH when it has gone. Loop thread.
+ */
+int proc_table__note(struct proc_table *self, const struct proc_id *id, uint32_t tid);
+/*
+ * Where does addr lie? Returns 0 with the mapping (borrowed until the next note or clear), -ENOENT when
+ * the process is known and addr is in no executable mapping, -ESRCH when its maps were never read.
+ */
+int proc_table__find(struct proc_table *self, const struct proc_id *id, uint64_t addr,
+		     const struct mapping **ret_mapping);
+/*
+ * An address in no range is itself the reason to re-read: at most one re-read per process and second.
+ * Returns 1 if the maps were read again, 0 if not (too soon), -ESRCH.
+ */
+int proc_table__refresh(struct proc_table *self, const struct proc_id *id, uint32_t tid, uint64_t now_ns);
+
+uint32_t proc_table__module_cnt(const struct proc_table *self); /* index 0 is "none" */
+const struct proc_module *proc_table__module(const struct proc_table *self, uint32_t module);
+
+/*
+ * Opens the file behind a mapping: map_files, else openat2(RESOLVE_IN_ROOT) below the task's root,
+ * O_NONBLOCK|O_NOCTTY, used only if regular and the same device and inode. Returns a descriptor or -errno
+ * (-EBADMSG not regular, -ESTALE another file).
+ */
+int mapping__open(const struct sysroot *root, uint32_t pid, uint32_t tid, const struct mapping *mapping);
+
+/* file offset of addr */
+static inline uint64_t mapping__addr_to_off(const struct mapping *self, uint64_t addr)
+{
+	return addr - self->start_addr + self->off;
+}
+
+/* Facts of one process from /proc/PID/stat. start_ticks: field 22, USER_HZ since boot. */
+struct proc_stat {
+	uint64_t start_ticks;
+	uint64_t cpu_ticks; /* utime + stime, all threads */
+	uint32_t ppid;
+	char state;
+	char comm[17];
+};
+int proc__stat(const struct sysroot *root, uint32_t pid, struct proc_stat *ret_stat);
+
+#endif
