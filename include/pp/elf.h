@@ -28,21 +28,32 @@ void elf_image__close(struct elf_image *self);
 
 void elf_image__build_id(const struct elf_image *self, struct elf_build_id *ret_id);
 uint64_t elf_image__entry_vaddr(const struct elf_image *self);
+uint16_t elf_image__machine(const struct elf_image *self); /* EM_X86_64 ... */
 /* By the executable PT_LOAD that holds off. 0 or -ENOENT. */
 int elf_image__off_to_vaddr(const struct elf_image *self, uint64_t off, uint64_t *ret_vaddr);
+/* Exactly len bytes at a file offset. 0, -EBADMSG (not all inside the file), -errno. */
+int elf_image__read(const struct elf_image *self, uint64_t off, void *data, size_t len);
 
-/* Function symbols of .symtab and .dynsym together, sorted by vaddr, aliases reduced to one. */
+/* A defined function symbol, as it stands in the file; its name is read only when somebody asks. */
 struct elf_symbol {
 	uint64_t vaddr;
-	uint64_t size; /* 0 in the file: up to the next symbol or the end of its section */
-	const char *name; /* borrowed from the table; printable as it stands in the file: hostile */
+	uint64_t size; /* 0: not told */
+	uint64_t section_end_vaddr; /* where its section ends */
+	uint64_t name_off; /* file offset of the name */
+	uint32_t name_max; /* bytes from there to the end of the string table, at most ELF_NAME_BYTES */
+	uint8_t rank; /* lower is better: global, weak, local; a function before an untyped label */
 };
-struct elf_symtab;
-/* Bounded: at most 4,000,000 symbols and 256 MiB of strings. 0 (also for none), -EBADMSG, -ENOMEM. */
-int elf_image__symtab(struct elf_image *self, struct elf_symtab **ret_symtab);
-void elf_symtab__free(struct elf_symtab *self);
-uint32_t elf_symtab__cnt(const struct elf_symtab *self);
-/* The symbol that covers vaddr. 0 or -ENOENT; ret_symbol->name borrowed from self. */
-int elf_symtab__find(const struct elf_symtab *self, uint64_t vaddr, struct elf_symbol *ret_symbol);
+#define ELF_NAME_BYTES 4096 /* longest name, with its NUL; longer ones count as damaged */
+
+/*
+ * Calls fn for each function symbol of .symtab, then of .dynsym, in file order; no table is kept, so
+ * memory is one 64 KiB chunk whatever the file's size. Files without section headers have none.
+ * At most 4,000,000 symbols per table. 0 (also for none), -EBADMSG, -ENOMEM, or fn's first non-zero.
+ */
+int elf_image__each_symbol(const struct elf_image *self,
+			   int (*fn)(void *arg, const struct elf_symbol *symbol), void *arg);
+/* Hostile bytes, any but NUL, not empty. 0, -EBADMSG (no NUL within bounds, empty), -errno. */
+int elf_image__symbol_name(const struct elf_image *self, const struct elf_symbol *symbol,
+			   char name[ELF_NAME_BYTES]);
 
 #endif

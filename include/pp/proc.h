@@ -11,7 +11,12 @@
 
 struct sysroot;
 
-enum mapping_kind { MAPPING_FILE, MAPPING_ANON, MAPPING_VDSO, MAPPING_SPECIAL /* [vsyscall], [heap]... */ };
+enum mapping_kind {
+	MAPPING_FILE,
+	MAPPING_ANON,
+	MAPPING_VDSO,
+	MAPPING_SPECIAL /* [vsyscall], [uprobes] ... */
+};
 
 struct mapping {
 	uint64_t start_addr;
@@ -20,17 +25,18 @@ struct mapping {
 	uint64_t inode;
 	uint32_t dev_major;
 	uint32_t dev_minor;
-	uint32_t kind;	 /* enum mapping_kind */
+	uint32_t kind; /* enum mapping_kind */
 	uint32_t module; /* index into the module table, 0 for none */
 	bool is_deleted; /* " (deleted)" stood behind the path */
-	char *path;	 /* unescaped as far as the kernel escapes (newline); owned by the table; "" if none */
+	const char *path; /* newlines unescaped, " (deleted)" cut; borrowed from table; "": none */
 };
 
 /*
  * Parses the text of /proc/PID/maps; calls fn for each executable mapping (borrowed) in address order.
  * Lines that are not of the form are -EBADMSG. At most 65,536 lines are taken (-E2BIG after that).
  */
-int maps__parse(const char *text, size_t len, int (*fn)(void *arg, const struct mapping *mapping), void *arg);
+int maps__parse(const char *text, size_t len, int (*fn)(void *arg, const struct mapping *mapping),
+		void *arg);
 
 /* A file (by device and inode) that was mapped executable somewhere. */
 struct proc_module {
@@ -38,9 +44,9 @@ struct proc_module {
 	uint32_t dev_major;
 	uint32_t dev_minor;
 	uint32_t kind; /* enum mapping_kind: FILE or VDSO */
-	int fd;	       /* open for reading, or -1 with err */
-	int err;       /* -ENOENT, -EACCES, -ESTALE (not the same file), -EBADMSG (not regular), -EMFILE */
-	char *path;    /* as its first process saw it */
+	int fd; /* open for reading, or -1 with err */
+	int err; /* -ENOENT, -EACCES, -ESTALE (not the same file), -EBADMSG (not regular), -EMFILE */
+	const char *path; /* as its first process saw it; borrowed from the table until clear */
 };
 
 struct proc_table;
@@ -72,7 +78,8 @@ int proc_table__find(struct proc_table *self, const struct proc_id *id, uint64_t
  * An address in no range is itself the reason to re-read: at most one re-read per process and second.
  * Returns 1 if the maps were read again, 0 if not (too soon), -ESRCH.
  */
-int proc_table__refresh(struct proc_table *self, const struct proc_id *id, uint32_t tid, uint64_t now_ns);
+int proc_table__refresh(struct proc_table *self, const struct proc_id *id, uint32_t tid,
+			uint64_t now_ns);
 
 uint32_t proc_table__module_cnt(const struct proc_table *self); /* index 0 is "none" */
 const struct proc_module *proc_table__module(const struct proc_table *self, uint32_t module);
@@ -82,7 +89,8 @@ const struct proc_module *proc_table__module(const struct proc_table *self, uint
  * O_NONBLOCK|O_NOCTTY, used only if regular and the same device and inode. Returns a descriptor or -errno
  * (-EBADMSG not regular, -ESTALE another file).
  */
-int mapping__open(const struct sysroot *root, uint32_t pid, uint32_t tid, const struct mapping *mapping);
+int mapping__open(const struct sysroot *root, uint32_t pid, uint32_t tid,
+		  const struct mapping *mapping);
 
 /* file offset of addr */
 static inline uint64_t mapping__addr_to_off(const struct mapping *self, uint64_t addr)

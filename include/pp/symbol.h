@@ -17,11 +17,14 @@ struct proc_table;
 
 /* Plain request: names for offsets in one file. */
 struct symbol_request {
-	int fd;		     /* borrowed; -1 with vdso set */
-	bool vdso;	     /* our own vdso image instead of a file */
+	int fd; /* borrowed; -1 with vdso set */
+	bool vdso; /* our own 64-bit vdso instead of a file */
 	const uint64_t *offs; /* file offsets, ascending, distinct; borrowed */
 	uint32_t off_cnt;
 };
+
+/* Where stacks truly end. ENTRY: also as a leaf; THREAD: only by a return address (the parent runs there too). */
+enum symbol_bottom { SYMBOL_BOTTOM_NONE, SYMBOL_BOTTOM_ENTRY, SYMBOL_BOTTOM_THREAD };
 
 /* Plain result. names[i] is an offset into text, 0 = unknown (text[0] is NUL). */
 struct symbol_result {
@@ -29,7 +32,7 @@ struct symbol_result {
 	struct elf_build_id build_id;
 	uint32_t *names;
 	uint32_t name_cnt; /* = off_cnt */
-	uint8_t *is_bottom; /* 1: offs[i] lies in a function where stacks truly end (_start, clone, clone3) */
+	uint8_t *bottoms; /* enum symbol_bottom of offs[i] */
 	char *text;
 	size_t text_bytes;
 };
@@ -37,20 +40,21 @@ struct symbol_result {
 int symbol_job__run(const struct symbol_request *request, struct symbol_result *ret_result);
 void symbol_result__clear(struct symbol_result *self);
 
-/* Kernel and module symbols, read when first needed. */
-struct kallsyms;
-/* Returns 0, -EPERM when the kernel shows only zeros (kptr_restrict), -errno. */
-int kallsyms__load(const struct sysroot *root, struct kallsyms **ret_kallsyms);
-void kallsyms__free(struct kallsyms *self);
-/* 0 or -ENOENT; ret_name borrowed. */
-int kallsyms__find(const struct kallsyms *self, uint64_t addr, const char **ret_name);
+/*
+ * Names of kernel addresses (ascending, distinct; borrowed), in one pass over proc/kallsyms that keeps
+ * only what was asked for. Returns 0 (bottoms stays NULL), -EPERM when the kernel shows only zeros
+ * (kptr_restrict), -ENOMEM, -errno. Tens of ms: worker.
+ */
+int kallsyms__resolve(const struct sysroot *root, const uint64_t *addrs, uint32_t addr_cnt,
+		      struct symbol_result *ret_result);
 
 /*
  * Names every frame of the profile, sets the modules' build ids, and turns ends into COMPLETE where the
  * outermost user frame lies in a known bottom. profile modules and proc_table modules have the same
- * index. kallsyms may be NULL (kernel frames stay unknown). Worker: nothing else may use the profile or
- * clear the table meanwhile. Returns 0 or -ENOMEM.
+ * index. ret_kernel_err (may be NULL): 0, or why kernel frames stay unknown (kallsyms__resolve). Worker:
+ * nothing else may use the profile or change the table meanwhile. Returns 0 or -ENOMEM.
  */
-int symbolize__profile(struct profile *profile, const struct proc_table *table, const struct kallsyms *kallsyms);
+int symbolize__profile(struct profile *profile, const struct proc_table *table,
+		       const struct sysroot *root, int *ret_kernel_err);
 
 #endif
