@@ -24,7 +24,6 @@
 	X(FILTER_FULL, "filter_full", INFO, "child process not added to the filter, table full")   \
 	X(TIMED, "timed", INFO, "samples that timed themselves")                                   \
 	X(TIMED_NS, "timed_ns", INFO, "ns spent in those")                                         \
-	X(RUNS_SAMPLE, "runs_sample", INFO, "runs of pp_sample")                                   \
 	X(RUNS_FORK, "runs_fork", INFO, "runs of pp_fork")                                         \
 	X(RUNS_EXIT, "runs_exit", INFO, "runs of pp_exit")
 enum pp_counter {
@@ -111,6 +110,11 @@ struct pp_proc_info {
 	__u64 first_ns; /* CLOCK_MONOTONIC of its first sample */
 };
 
+/* Key of the thread name filter: as the kernel has it, zero-padded. */
+struct pp_comm {
+	char text[PP_COMM_BYTES];
+};
+
 /* pids filter: tgid -> this. */
 #define PP_FILTER_FOLLOW 1u /* children are added by pp_fork */
 struct pp_filter_pid {
@@ -118,6 +122,26 @@ struct pp_filter_pid {
 	__u32 flags;
 	__u32 pad;
 };
+
+/*
+ * What a program writes per CPU. entered and left enclose each run of pp_sample: after the generation was
+ * flipped, the old maps are still once left has caught up with the entered read after the flip.
+ */
+struct pp_cpu_counters {
+	__u64 cnt[PP_CNT_MAX];
+	__u64 entered;
+	__u64 left;
+};
+
+/* Switches of a run, written by user space into the programs' .bss. */
+#define PP_NSEC_PER_TICK 10000000ull /* USER_HZ is 100 on every Linux ABI */
+struct pp_run {
+	__u32 generation; /* 0 or 1: which maps to write */
+	__u32 filters;	  /* PP_FILTER_* bits */
+};
+#define PP_FILTER_PIDS 1u
+#define PP_FILTER_COMMS 2u
+#define PP_FILTER_NO_IDLE 4u
 
 /* Ring records: length and kind first, checked in that order. */
 enum pp_rec_kind { PP_REC_PROC = 1, PP_REC_STACK = 2 };
@@ -135,15 +159,16 @@ struct pp_rec_proc {
 	__u32 pad;
 	char comm[PP_COMM_BYTES];
 };
-/* A sample whose stacks did not fit into the maps. user then kernel frames in `frames`. */
+/* A sample whose stacks or count did not fit into the maps. */
 struct pp_rec_stack {
 	struct pp_rec_head head;
 	struct pp_sample_key key;
 	__u32 tid;
-	__u16 user_depth;
-	__u16 kernel_depth;
-	__u64 frames[PP_USER_FRAMES_MAX + PP_KERNEL_FRAMES_MAX + 1];
+	__u32 pad;
+	struct pp_stack_large user;
+	struct pp_stack_large kernel; /* left out (see head.len) when there is no kernel part */
 };
+#define PP_REC_STACK_USER_ONLY_BYTES __builtin_offsetof(struct pp_rec_stack, kernel)
 
 _Static_assert(sizeof(struct pp_stack_id) == 16, "two u64");
 _Static_assert(sizeof(struct pp_proc_id) == 16, "no padding");

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef PP_BPF_KERNEL_H
+#define PP_BPF_KERNEL_H
+/*
+ * The kernel as far as we read it: only the structs and fields that we touch, relocated by CO-RE against
+ * the running kernel's BTF. The complete list of kernel internals that we depend on. Not a vmlinux.h.
+ */
+#include <linux/types.h>
+#include <linux/bpf.h>
+#include <stdbool.h>
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+typedef struct {
+	int counter;
+} atomic_t;
+
+struct mm_struct {
+	__u64 total_vm; /* never read: a struct must have a member to be relocated */
+};
+
+struct signal_struct {
+	atomic_t live; /* threads that have not begun to exit */
+};
+
+struct task_struct {
+	void *stack;
+	int pid;
+	int tgid;
+	struct mm_struct *mm;
+	struct task_struct *group_leader;
+	struct signal_struct *signal;
+	__u64 start_boottime; /* since 5.5; before it was real_start_time */
+	__u64 self_exec_id;   /* u64 since 5.7 */
+};
+
+struct pt_regs {
+	unsigned long bp;
+	unsigned long ip;
+	unsigned long sp;
+};
+
+#pragma clang attribute pop
+
+/*
+ * The context of a perf_event program. Its fields are not relocated: the verifier rewrites loads by offset
+ * and takes only whole 8-byte loads (UAPI struct pt_regs of x86-64, linux/bpf_perf_event.h).
+ */
+struct perf_context {
+	__u64 r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di, orig_ax;
+	__u64 ip, cs, flags, sp, ss;
+	__u64 sample_period;
+	__u64 addr;
+};
+
+#endif

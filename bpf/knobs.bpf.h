@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef PP_BPF_KNOBS_H
+#define PP_BPF_KNOBS_H
+/*
+ * Switches set before load (the verifier removes the branches that are off). User space sets each by what
+ * it probed, never by a kernel version.
+ */
+extern const volatile __u32 pp_has_task_btf;  /* bpf_get_current_task_btf: 5.11; without: probe reads */
+extern const volatile __u32 pp_has_task_regs; /* bpf_task_pt_regs: 5.15; without: the formula of arch_*.bpf.h */
+
+#endif
