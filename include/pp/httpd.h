@@ -3,7 +3,9 @@
 #define PP_HTTPD_H
 /*
  * A small HTTP server (libmicrohttpd on the event loop, no threads of its own): routes by the program,
- * limits here. Request bodies are bounded; gzip bodies are handed over as they came.
+ * limits here. Request bodies are bounded; gzip bodies are handed over as they came. Only GET, HEAD and
+ * POST reach the program, the rest is 405; a body over the limit is 413, both as {"message": ...}.
+ * SIGPIPE must be ignored by the program. Loop thread only.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -12,6 +14,7 @@
 struct loop;
 struct httpd;
 struct httpd_call;
+struct httpd_request;
 
 struct httpd_options {
 	const char *address; /* "127.0.0.1", "::1"; numeric */
@@ -20,6 +23,11 @@ struct httpd_options {
 	const char *tls_key_pem;
 	size_t body_max_bytes;
 	uint32_t connections_max;
+	/*
+	 * Called when the headers are in, before any body is read (body is "" then); may be NULL. If it
+	 * answers, the body is thrown away and the main handler is not called: strangers cost no memory.
+	 */
+	void (*head)(void *arg, const struct httpd_request *request);
 };
 
 struct httpd_request {
@@ -40,13 +48,17 @@ struct httpd_answer {
 	const void *body; /* copied */
 	size_t body_len;
 };
-/* The handler must call httpd_call__answer exactly once before it returns. */
+/* The handler must call httpd_call__answer exactly once before it returns; if that fails, the client gets
+ * a bare 500. All pointers of the request are borrowed during the call. */
 typedef void (*httpd_fn)(void *arg, const struct httpd_request *request);
+/* 0, -ENOMEM, -EALREADY. */
 int httpd_call__answer(struct httpd_call *self, const struct httpd_answer *answer);
 
+/* options and its strings are borrowed during the call. 0, -EINVAL (address, certificate or key),
+ * -EADDRINUSE, -EADDRNOTAVAIL, -EACCES, -ENOMEM ... */
 int httpd__new(struct loop *loop, const struct httpd_options *options, httpd_fn fn, void *arg,
 	       struct httpd **ret_httpd);
-void httpd__free(struct httpd *self);
+void httpd__free(struct httpd *self); /* open connections are closed */
 uint16_t httpd__port(const struct httpd *self);
 
 #endif
