@@ -69,9 +69,20 @@ static inline __attribute__((always_inline)) long sys(long nr, word a, word b, w
 	return ret;
 }
 
+/*
+ * gcc leaves the frame pointer out of a leaf function that needs no stack, -fno-omit-frame-pointer or
+ * not (ix86_finalize_stack_frame_flags, since gcc 8), and its caller then goes missing from the walk.
+ */
+#ifdef WITHOUT_FRAME_POINTER
+#define KEEP_FRAME()
+#else
+#define KEEP_FRAME() __asm__ volatile("" ::"r"(__builtin_frame_address(0)))
+#endif
+
 /* The same work each time; about 40 us per unit. */
 static inline __attribute__((always_inline)) void spin(unsigned long units)
 {
+	KEEP_FRAME();
 	for (unsigned long i = units * 100000; i; i--)
 		__asm__ volatile("" : "+r"(i));
 }

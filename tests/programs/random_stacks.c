@@ -13,6 +13,7 @@ extern const chain_fn chain[4096];
 
 FRAME void leaf(void)
 {
+	KEEP_FRAME();
 	for (unsigned long i = 40000; i; i--)
 		__asm__ volatile("" : "+r"(i));
 }

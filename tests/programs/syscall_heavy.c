@@ -11,6 +11,7 @@ static char zeros[1 << 16];
 
 FRAME void read_zeros(int fd)
 {
+	KEEP_FRAME();
 	for (int i = 0; i < 50; i++)
 		sys(SYS_read, (word)fd, (word)zeros, sizeof(zeros), 0, 0, 0);
 }
