@@ -4,6 +4,8 @@
 /*
  * x86-64: which registers a walk starts from. Not the walk itself.
  */
+#include "knobs.bpf.h"
+
 struct user_regs {
 	__u64 ip;
 	__u64 sp;
@@ -15,7 +17,8 @@ static __always_inline bool arch_in_user_mode(const struct perf_context *ctx)
 	return ctx->cs & 3;
 }
 
-static __always_inline void arch_regs_of_context(const struct perf_context *ctx, struct user_regs *ret_regs)
+static __always_inline void arch_regs_of_context(const struct perf_context *ctx,
+						 struct user_regs *ret_regs)
 {
 	ret_regs->ip = ctx->ip;
 	ret_regs->sp = ctx->sp;
@@ -29,7 +32,7 @@ static __always_inline void arch_regs_of_context(const struct perf_context *ctx,
  * the floor is 5.15.
  */
 #define STACK_TOP_BYTES 16384
-#define PT_REGS_BYTES 168
+#define PT_REGS_BYTES	168
 static __always_inline void arch_regs_of_task(struct user_regs *ret_regs)
 {
 	if (pp_has_task_regs) {
@@ -41,8 +44,7 @@ static __always_inline void arch_regs_of_task(struct user_regs *ret_regs)
 		ret_regs->fp = regs->bp;
 	} else {
 		struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-		struct pt_regs *regs =
-			BPF_CORE_READ(task, stack) + STACK_TOP_BYTES - PT_REGS_BYTES;
+		struct pt_regs *regs = BPF_CORE_READ(task, stack) + STACK_TOP_BYTES - PT_REGS_BYTES;
 
 		ret_regs->ip = BPF_CORE_READ(regs, ip);
 		ret_regs->sp = BPF_CORE_READ(regs, sp);

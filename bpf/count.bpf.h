@@ -2,9 +2,12 @@
 #ifndef PP_BPF_COUNT_H
 #define PP_BPF_COUNT_H
 /*
- * count(cpu, PP_CNT_x): the one way to say "this happened". Plain adds: each counter is written by one
+ * count(cnt, PP_CNT_x): the one way to say "this happened". Plain adds: each counter is written by one
  * program only, and a program does not interrupt itself on its own CPU.
  */
+#include "knobs.bpf.h"
+#include "maps.bpf.h"
+
 static __always_inline struct pp_cpu_counters *cpu_counters(void)
 {
 	__u32 zero = 0;
@@ -12,9 +15,15 @@ static __always_inline struct pp_cpu_counters *cpu_counters(void)
 	return bpf_map_lookup_elem(&pp_counters, &zero);
 }
 
-static __always_inline void count(struct pp_cpu_counters *cpu, __u32 id)
+/* Which maps and counters to write now. Read once per sample. */
+static __always_inline __u32 generation_now(void)
 {
-	cpu->cnt[id]++;
+	return MASKED(*(volatile __u32 *)&pp_run.generation, 1);
+}
+
+static __always_inline void count(__u64 *cnt, __u32 id)
+{
+	cnt[id]++;
 }
 
 #endif

@@ -5,8 +5,8 @@
  * The kernel as far as we read it: only the structs and fields that we touch, relocated by CO-RE against
  * the running kernel's BTF. The complete list of kernel internals that we depend on. Not a vmlinux.h.
  */
-#include <linux/types.h>
 #include <linux/bpf.h>
+#include <linux/types.h>
 #include <stdbool.h>
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
@@ -31,7 +31,7 @@ struct task_struct {
 	struct task_struct *group_leader;
 	struct signal_struct *signal;
 	__u64 start_boottime; /* since 5.5; before it was real_start_time */
-	__u64 self_exec_id;   /* u64 since 5.7 */
+	__u64 self_exec_id; /* u64 since 5.7 */
 };
 
 struct pt_regs {

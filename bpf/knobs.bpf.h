@@ -5,7 +5,20 @@
  * Switches set before load (the verifier removes the branches that are off). User space sets each by what
  * it probed, never by a kernel version.
  */
-extern const volatile __u32 pp_has_task_btf;  /* bpf_get_current_task_btf: 5.11; without: probe reads */
-extern const volatile __u32 pp_has_task_regs; /* bpf_task_pt_regs: 5.15; without: the formula of arch_*.bpf.h */
+extern const volatile __u32
+	pp_has_task_btf; /* bpf_get_current_task_btf: 5.11; without: probe reads */
+extern const volatile __u32
+	pp_has_task_regs; /* bpf_task_pt_regs: 5.15; without: the formula of arch_*.bpf.h */
+
+/* The one switch that changes while loaded. */
+extern struct pp_run pp_run;
+
+/* Keeps an index bounded where clang can prove the range and the verifier cannot. */
+#define MASKED(index, mask)                  \
+	({                                   \
+		__u64 _i = (index);          \
+		asm volatile("" : "+r"(_i)); \
+		_i &(mask);                  \
+	})
 
 #endif

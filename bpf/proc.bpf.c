@@ -4,11 +4,6 @@
  * are added at fork, processes are removed when their last thread exits. Attached only with such a filter;
  * needs no tracefs and no kprobes.
  */
-#include "kernel.h"
-#include <bpf/bpf_helpers.h>
-#include <bpf/bpf_core_read.h>
-#include "pp/abi.h"
-#include "maps.bpf.h"
 #include "count.bpf.h"
 
 /* TP_PROTO(parent, child): before the child runs for the first time. */
@@ -22,9 +17,12 @@ int pp_fork(struct bpf_raw_tracepoint_args *ctx)
 	__u32 child_tgid = BPF_CORE_READ(child, tgid);
 	struct pp_filter_pid *known, added = {};
 
+	__u64 *cnt;
+
 	if (!cpu)
 		return 0;
-	count(cpu, PP_CNT_RUNS_FORK);
+	cnt = cpu->cnt[generation_now()];
+	count(cnt, PP_CNT_RUNS_FORK);
 	if (child_tgid == parent_tgid) /* a thread: the filter is by process */
 		return 0;
 	known = bpf_map_lookup_elem(&pp_filter_pids, &parent_tgid);
@@ -33,7 +31,7 @@ int pp_fork(struct bpf_raw_tracepoint_args *ctx)
 	added.start_ticks = BPF_CORE_READ(child, start_boottime) / PP_NSEC_PER_TICK;
 	added.flags = PP_FILTER_FOLLOW;
 	if (bpf_map_update_elem(&pp_filter_pids, &child_tgid, &added, BPF_ANY))
-		count(cpu, PP_CNT_FILTER_FULL);
+		count(cnt, PP_CNT_FILTER_FULL);
 	return 0;
 }
 
@@ -47,7 +45,7 @@ int pp_exit(struct bpf_raw_tracepoint_args *ctx)
 
 	if (!cpu)
 		return 0;
-	count(cpu, PP_CNT_RUNS_EXIT);
+	count(cpu->cnt[generation_now()], PP_CNT_RUNS_EXIT);
 	if (BPF_CORE_READ(task, signal, live.counter) == 0)
 		bpf_map_delete_elem(&pp_filter_pids, &tgid);
 	return 0;

@@ -4,26 +4,21 @@
  * it in maps. A stack is stored once, before any count refers to it; where a map is full the whole sample
  * goes through the ring, and where that is full too it is counted as lost. Not here: names, mappings.
  */
-#include "kernel.h"
-#include <bpf/bpf_helpers.h>
-#include <bpf/bpf_core_read.h>
-#include "pp/abi.h"
-#include "walk.bpf.h"
-#include "knobs.bpf.h"
-#define PP_SAMPLE_MAPS
-#include "maps.bpf.h"
-#include "count.bpf.h"
-#include "task.bpf.h"
 #include "arch_x86_64.bpf.h"
+#include "count.bpf.h"
+#include "sample_maps.bpf.h"
+#include "task.bpf.h"
+#include "walk.bpf.h"
 
 const volatile __u32 pp_has_task_btf;
 const volatile __u32 pp_has_task_regs;
 const volatile __u64 pp_hash_seed;
-const volatile __u32 pp_hold_rounds; /* tests: stay this long between reading the generation and writing */
+const volatile __u32
+	pp_hold_rounds; /* tests: stay this long between reading the generation and writing */
 
 struct pp_run pp_run;
 
-#define TIMED_EVERY 64 /* one sample in so many times itself */
+#define TIMED_EVERY  64 /* one sample in so many times itself */
 #define WALK_GOES_ON (-1)
 
 static __always_inline struct scratch *scratch_get(void)
@@ -109,7 +104,8 @@ static __always_inline void walk_user(struct scratch *s, const struct user_regs 
 	s->rec.key.user_stack.hi = walk->hash_hi | 1; /* never {0,0} */
 }
 
-static __always_inline void read_user_stack(const struct perf_context *ctx, struct scratch *s, bool has_mm)
+static __always_inline void read_user_stack(const struct perf_context *ctx, struct scratch *s,
+					    bool has_mm)
 {
 	struct user_regs regs;
 
@@ -167,11 +163,11 @@ static __always_inline void read_kernel_stack(struct perf_context *ctx, struct s
  * Stores a stack in the smallest class that fits. EEXIST is what we want: another CPU was first. The macro
  * names each map once, so that every call has a constant map and is inlined by the verifier.
  */
-#define STORE(stack, id, gen)                                                                       \
-	((stack)->head.depth <= PP_CLASS_SMALL ?                                                    \
-		 bpf_map_update_elem(&pp_small_##gen, id, stack, BPF_NOEXIST) :                     \
-	 (stack)->head.depth <= PP_CLASS_MEDIUM ?                                                   \
-		 bpf_map_update_elem(&pp_medium_##gen, id, stack, BPF_NOEXIST) :                    \
+#define STORE(stack, id, gen)                                                    \
+	((stack)->head.depth <= PP_CLASS_SMALL ?                                 \
+		 bpf_map_update_elem(&pp_small_##gen, id, stack, BPF_NOEXIST) :  \
+	 (stack)->head.depth <= PP_CLASS_MEDIUM ?                                \
+		 bpf_map_update_elem(&pp_medium_##gen, id, stack, BPF_NOEXIST) : \
 		 bpf_map_update_elem(&pp_large_##gen, id, stack, BPF_NOEXIST))
 
 static __always_inline bool stored(long err)
@@ -179,44 +175,9 @@ static __always_inline bool stored(long err)
 	return !err || err == -17; /* EEXIST */
 }
 
-/* Counts the sample of this CPU's scratch. Returns 0, or an error when a map is full. */
-#define DEFINE_COUNT_SAMPLE(gen)                                                                    \
-	__weak __noinline int count_sample_##gen(__u64 lo, __u64 hi)                                \
-	{                                                                                           \
-		struct scratch *s = scratch_get();                                                  \
-		struct pp_count_key key = { lo, hi };                                               \
-		struct pp_count *known;                                                             \
-		long err;                                                                           \
-                                                                                                    \
-		if (!s)                                                                             \
-			return -1;                                                                  \
-		known = bpf_map_lookup_elem(&pp_counts_##gen, &key);                                \
-		if (known) {                                                                        \
-			__sync_fetch_and_add(&known->cnt, 1);                                       \
-			return 0;                                                                   \
-		}                                                                                   \
-		if (s->rec.user.head.depth &&                                                       \
-		    !stored(STORE(&s->rec.user, &s->rec.key.user_stack, gen)))                      \
-			return -1;                                                                  \
-		if (s->rec.kernel.head.depth &&                                                     \
-		    !stored(STORE(&s->rec.kernel, &s->rec.key.kernel_stack, gen)))                  \
-			return -1;                                                                  \
-		s->count.key = s->rec.key;                                                          \
-		s->count.cnt = 1;                                                                   \
-		s->count.tid = s->rec.tid;                                                          \
-		err = bpf_map_update_elem(&pp_counts_##gen, &key, &s->count, BPF_NOEXIST);          \
-		if (err != -17)                                                                     \
-			return err;                                                                 \
-		known = bpf_map_lookup_elem(&pp_counts_##gen, &key); /* another CPU was first */    \
-		if (!known)                                                                         \
-			return -1;                                                                  \
-		__sync_fetch_and_add(&known->cnt, 1);                                               \
-		return 0;                                                                           \
-	}
-DEFINE_COUNT_SAMPLE(0)
-DEFINE_COUNT_SAMPLE(1)
+#define KNOWN_BEFORE 1
 
-/* Tests only: the time between reading the generation and writing, made long. */
+/* Tests only: makes the time between storing a stack and counting it long. */
 __weak __noinline int hold(void)
 {
 	for (__u32 i = 0; i < pp_hold_rounds; i++)
@@ -224,17 +185,56 @@ __weak __noinline int hold(void)
 	return 0;
 }
 
-static __always_inline bool announce_process(struct scratch *s, struct pp_cpu_counters *cpu)
+/* Counts the sample of this CPU's scratch. Returns KNOWN_BEFORE, 0 (new), or an error: a map is full. */
+#define DEFINE_COUNT_SAMPLE(gen)                                                                 \
+	__weak __noinline int count_sample_##gen(__u64 lo, __u64 hi)                             \
+	{                                                                                        \
+		struct scratch *s = scratch_get();                                               \
+		struct pp_count_key key = { lo, hi };                                            \
+		struct pp_count *known;                                                          \
+		long err;                                                                        \
+                                                                                                 \
+		if (!s)                                                                          \
+			return -1;                                                               \
+		known = bpf_map_lookup_elem(&pp_counts_##gen, &key);                             \
+		if (known) {                                                                     \
+			__sync_fetch_and_add(&known->cnt, 1);                                    \
+			return KNOWN_BEFORE;                                                     \
+		}                                                                                \
+		if (s->rec.user.head.depth &&                                                    \
+		    !stored(STORE(&s->rec.user, &s->rec.key.user_stack, gen)))                   \
+			return -1;                                                               \
+		if (s->rec.kernel.head.depth &&                                                  \
+		    !stored(STORE(&s->rec.kernel, &s->rec.key.kernel_stack, gen)))               \
+			return -1;                                                               \
+		if (pp_hold_rounds)                                                              \
+			hold();                                                                  \
+		s->count.key = s->rec.key;                                                       \
+		s->count.cnt = 1;                                                                \
+		s->count.tid = s->rec.tid;                                                       \
+		err = bpf_map_update_elem(&pp_counts_##gen, &key, &s->count, BPF_NOEXIST);       \
+		if (err != -17)                                                                  \
+			return err;                                                              \
+		known = bpf_map_lookup_elem(&pp_counts_##gen, &key); /* another CPU was first */ \
+		if (!known)                                                                      \
+			return -1;                                                               \
+		__sync_fetch_and_add(&known->cnt, 1);                                            \
+		return 0;                                                                        \
+	}
+DEFINE_COUNT_SAMPLE(0)
+DEFINE_COUNT_SAMPLE(1)
+
+static __always_inline void announce_process(struct scratch *s, __u64 *cnt)
 {
 	struct pp_proc_info info = {};
 	struct pp_rec_proc rec = {};
 
 	if (bpf_map_lookup_elem(&pp_procs, &s->rec.key.proc))
-		return true;
+		return;
 	info.first_ns = bpf_ktime_get_ns();
 	if (bpf_map_update_elem(&pp_procs, &s->rec.key.proc, &info, BPF_ANY)) {
-		count(cpu, PP_CNT_PROC_TABLE_FULL);
-		return false;
+		count(cnt, PP_CNT_PROC_TABLE_FULL);
+		return;
 	}
 	rec.head.len = sizeof(rec);
 	rec.head.kind = PP_REC_PROC;
@@ -244,24 +244,24 @@ static __always_inline bool announce_process(struct scratch *s, struct pp_cpu_co
 	rec.tid = s->rec.tid;
 	__builtin_memcpy(rec.comm, s->rec.key.comm, PP_COMM_BYTES);
 	if (bpf_ringbuf_output(&pp_ring, &rec, sizeof(rec), 0))
-		count(cpu, PP_CNT_PROC_RECORD_LOST);
-	return true;
+		count(cnt, PP_CNT_PROC_RECORD_LOST);
 }
 
-static __always_inline long send_whole(struct scratch *s)
+static __always_inline long send_whole(struct scratch *s, __u32 generation)
 {
-	__u64 len = s->rec.kernel.head.depth ? sizeof(s->rec) : PP_REC_STACK_USER_ONLY_BYTES;
-
-	s->rec.head.len = len;
+	s->rec.generation = generation;
 	s->rec.head.kind = PP_REC_STACK;
 	s->rec.head.cpu = bpf_get_smp_processor_id();
 	s->rec.head.time_ns = bpf_ktime_get_ns();
-	if (s->rec.kernel.head.depth)
+	if (s->rec.kernel.head.depth) {
+		s->rec.head.len = sizeof(s->rec);
 		return bpf_ringbuf_output(&pp_ring, &s->rec, sizeof(s->rec), 0);
+	}
+	s->rec.head.len = PP_REC_STACK_USER_ONLY_BYTES;
 	return bpf_ringbuf_output(&pp_ring, &s->rec, PP_REC_STACK_USER_ONLY_BYTES, 0);
 }
 
-static __always_inline void keep_sample(struct scratch *s, struct pp_cpu_counters *cpu, __u32 generation)
+static __always_inline void keep_sample(struct scratch *s, __u64 *cnt, __u32 generation)
 {
 	const __u64 *words = (const __u64 *)&s->rec.key;
 	__u64 lo = pp_hash_seed, hi = ~pp_hash_seed;
@@ -270,18 +270,17 @@ static __always_inline void keep_sample(struct scratch *s, struct pp_cpu_counter
 #pragma unroll
 	for (__u32 i = 0; i < sizeof(struct pp_sample_key) / 8; i++)
 		hash_word(lo, hi, words[i]);
-	if (pp_hold_rounds)
-		hold();
 	err = generation ? count_sample_1(lo, hi) : count_sample_0(lo, hi);
-	if (!err) {
-		count(cpu, PP_CNT_ACCEPTED);
-	} else if (!send_whole(s)) {
-		count(cpu, PP_CNT_ACCEPTED);
-		count(cpu, PP_CNT_OVERFLOWED);
-	} else {
-		count(cpu, PP_CNT_LOST_FULL);
+	if (err < 0) {
+		if (send_whole(s, generation)) {
+			count(cnt, PP_CNT_LOST_FULL);
+			return;
+		}
+		count(cnt, PP_CNT_OVERFLOWED);
 	}
-	announce_process(s, cpu);
+	count(cnt, PP_CNT_ACCEPTED);
+	if (err != KNOWN_BEFORE)
+		announce_process(s, cnt);
 }
 
 /* Returns 0 to go on, else the counter of the reason. Cheapest first; nothing is unwound before. */
@@ -293,7 +292,8 @@ static __always_inline __u32 filtered_by(struct scratch *s, __u32 filters)
 		__u32 tgid = s->rec.key.proc.tgid;
 		struct pp_filter_pid *wanted = bpf_map_lookup_elem(&pp_filter_pids, &tgid);
 
-		if (!wanted || wanted->start_ticks != s->rec.key.proc.start_boottime_ns / PP_NSEC_PER_TICK)
+		if (!wanted ||
+		    wanted->start_ticks != s->rec.key.proc.start_boottime_ns / PP_NSEC_PER_TICK)
 			return PP_CNT_FILTERED_PID;
 	}
 	if ((filters & PP_FILTER_COMMS) && !bpf_map_lookup_elem(&pp_filter_comms, s->rec.key.comm))
@@ -301,17 +301,16 @@ static __always_inline __u32 filtered_by(struct scratch *s, __u32 filters)
 	return 0;
 }
 
-static __always_inline void take_sample(struct perf_context *ctx, struct pp_cpu_counters *cpu)
+static __always_inline void take_sample(struct perf_context *ctx, __u64 *cnt, __u32 generation)
 {
-	__u32 generation = *(volatile __u32 *)&pp_run.generation & 1;
 	struct scratch *s = scratch_get();
 	__u64 pid_tgid = bpf_get_current_pid_tgid();
 	bool has_mm = false;
 	__u32 reason;
 
-	count(cpu, PP_CNT_TAKEN);
+	count(cnt, PP_CNT_TAKEN);
 	if (!s) {
-		count(cpu, PP_CNT_LOST_SCRATCH);
+		count(cnt, PP_CNT_LOST_SCRATCH);
 		return;
 	}
 	s->rec.tid = (__u32)pid_tgid;
@@ -320,35 +319,38 @@ static __always_inline void take_sample(struct perf_context *ctx, struct pp_cpu_
 	bpf_get_current_comm(s->rec.key.comm, PP_COMM_BYTES);
 	reason = filtered_by(s, pp_run.filters);
 	if (reason) {
-		cpu->cnt[MASKED(reason, 31)]++;
+		count(cnt, reason);
 		return;
 	}
 	s->rec.key.cgroup_id = bpf_get_current_cgroup_id();
 	s->rec.key.event = 0;
 	read_kernel_stack(ctx, s);
 	read_user_stack(ctx, s, has_mm);
-	keep_sample(s, cpu, generation);
+	keep_sample(s, cnt, generation);
 }
 
 SEC("perf_event")
 int pp_sample(struct perf_context *ctx)
 {
 	struct pp_cpu_counters *cpu = cpu_counters();
-	__u64 begin_ns, accepted;
+	__u64 begin_ns, accepted, *cnt;
+	__u32 generation;
 
 	if (!cpu)
 		return 0;
 	/* Locked: orders "entered" before the reading of the generation. */
 	__sync_fetch_and_add(&cpu->entered, 1);
-	if (cpu->cnt[PP_CNT_TAKEN] % TIMED_EVERY) {
-		take_sample(ctx, cpu);
+	generation = generation_now();
+	cnt = cpu->cnt[generation];
+	if (cnt[PP_CNT_TAKEN] % TIMED_EVERY) {
+		take_sample(ctx, cnt, generation);
 	} else {
 		begin_ns = bpf_ktime_get_ns();
-		accepted = cpu->cnt[PP_CNT_ACCEPTED];
-		take_sample(ctx, cpu);
-		if (cpu->cnt[PP_CNT_ACCEPTED] != accepted) { /* filtered ones would flatter the mean */
-			count(cpu, PP_CNT_TIMED);
-			cpu->cnt[PP_CNT_TIMED_NS] += bpf_ktime_get_ns() - begin_ns;
+		accepted = cnt[PP_CNT_ACCEPTED];
+		take_sample(ctx, cnt, generation);
+		if (cnt[PP_CNT_ACCEPTED] != accepted) { /* filtered ones would flatter the mean */
+			count(cnt, PP_CNT_TIMED);
+			cnt[PP_CNT_TIMED_NS] += bpf_ktime_get_ns() - begin_ns;
 		}
 	}
 	__sync_fetch_and_add(&cpu->left, 1);

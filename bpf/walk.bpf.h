@@ -9,14 +9,17 @@
  * walk_step() is the interface that an unwinder fills in: one frame further or the reason why not. Today
  * it knows frame pointers; a frame found by any rule goes through walk_push().
  */
+#include "knobs.bpf.h"
+
 #define WINDOW_BYTES 256
 #define WINDOW_WORDS (WINDOW_BYTES / 8)
-#define STACK_SPAN_BYTES (64ull << 20) /* a frame pointer further away than this is no frame pointer */
+#define STACK_SPAN_BYTES \
+	(64ull << 20) /* a frame pointer further away than this is no frame pointer */
 
 struct walk {
-	__u64 fp;	   /* where the next frame is looked for */
-	__u64 low;	   /* frames lie at or above this: the stack grows down */
-	__u64 high;	   /* and below this */
+	__u64 fp; /* where the next frame is looked for */
+	__u64 low; /* frames lie at or above this: the stack grows down */
+	__u64 high; /* and below this */
 	__u64 window_addr; /* user address of window[0] */
 	__u64 window_bytes; /* how much of the window was read; 0: nothing */
 	__u64 hash_lo;
@@ -31,24 +34,16 @@ struct scratch {
 };
 _Static_assert(sizeof(struct scratch) < 32768, "the limit of a per-CPU value on 5.10 to 7.3");
 
-/* Keeps an index bounded where clang can prove the range and the verifier cannot. */
-#define MASKED(index, mask)                          \
-	({                                           \
-		__u64 _i = (index);                  \
-		asm volatile("" : "+r"(_i));         \
-		_i & (mask);                         \
-	})
-
 /* Two lanes of multiply-xorshift: 1.2 ns per frame, hidden behind the user reads. */
 #define HASH_MUL_LO 0x9e3779b97f4a7c15ull
 #define HASH_MUL_HI 0xc2b2ae3d27d4eb4full
-#define hash_word(lo, hi, word)                                \
-	do {                                                   \
-		__u64 _w = (word);                             \
-		(lo) = ((lo) ^ _w) * HASH_MUL_LO;              \
-		(lo) ^= (lo) >> 32;                            \
-		(hi) = ((hi) + _w) * HASH_MUL_HI;              \
-		(hi) ^= (hi) >> 29;                            \
+#define hash_word(lo, hi, word)                   \
+	do {                                      \
+		__u64 _w = (word);                \
+		(lo) = ((lo) ^ _w) * HASH_MUL_LO; \
+		(lo) ^= (lo) >> 32;               \
+		(hi) = ((hi) + _w) * HASH_MUL_HI; \
+		(hi) ^= (hi) >> 29;               \
 	} while (0)
 
 static __always_inline void walk_push(struct walk *walk, struct pp_stack_large *stack, __u64 addr)

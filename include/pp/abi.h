@@ -9,52 +9,51 @@
 
 /* Counters of the kernel side. Names are append-only. Kinds: TAKEN, ACCEPTED, FILTERED and LOST are the
  * terms of the arithmetic (taken = accepted + filtered + lost); INFO stands beside it. */
-#define PP_COUNTERS(X)                                                                             \
-	X(TAKEN, "taken", TAKEN, "program entered with a sample")                                  \
-	X(ACCEPTED, "accepted", ACCEPTED, "counted in a map or sent by the ring")                  \
-	X(FILTERED_IDLE, "idle", FILTERED, "the CPU was idle")                                     \
-	X(FILTERED_PID, "pid", FILTERED, "a process that was not asked for")                       \
-	X(FILTERED_COMM, "comm", FILTERED, "a thread name that was not asked for")                 \
-	X(LOST_FULL, "maps_full", LOST, "count or stack map full and the ring too")                \
-	X(LOST_SCRATCH, "no_scratch", LOST, "per-CPU memory not there (never expected)")           \
-	X(OVERFLOWED, "overflowed", INFO, "map full, sent whole by the ring (not lost)")           \
-	X(STACK_NOT_STORED, "stack_not_stored", INFO, "counted under the reserved unknown stack")  \
-	X(PROC_RECORD_LOST, "proc_record_lost", INFO, "new process not announced, ring full")      \
-	X(PROC_TABLE_FULL, "proc_table_full", INFO, "new process not remembered, table full")      \
-	X(FILTER_FULL, "filter_full", INFO, "child process not added to the filter, table full")   \
-	X(TIMED, "timed", INFO, "samples that timed themselves")                                   \
-	X(TIMED_NS, "timed_ns", INFO, "ns spent in those")                                         \
-	X(RUNS_FORK, "runs_fork", INFO, "runs of pp_fork")                                         \
+#define PP_COUNTERS(X)                                                                           \
+	X(TAKEN, "taken", TAKEN, "program entered with a sample")                                \
+	X(ACCEPTED, "accepted", ACCEPTED, "counted in a map or sent by the ring")                \
+	X(FILTERED_IDLE, "idle", FILTERED, "the CPU was idle")                                   \
+	X(FILTERED_PID, "pid", FILTERED, "a process that was not asked for")                     \
+	X(FILTERED_COMM, "comm", FILTERED, "a thread name that was not asked for")               \
+	X(LOST_FULL, "maps_full", LOST, "count or stack map full and the ring too")              \
+	X(LOST_SCRATCH, "no_scratch", LOST, "per-CPU memory not there (never expected)")         \
+	X(OVERFLOWED, "overflowed", INFO, "map full, sent whole by the ring (not lost)")         \
+	X(PROC_RECORD_LOST, "proc_record_lost", INFO, "new process not announced, ring full")    \
+	X(PROC_TABLE_FULL, "proc_table_full", INFO, "new process not remembered, table full")    \
+	X(FILTER_FULL, "filter_full", INFO, "child process not added to the filter, table full") \
+	X(TIMED, "timed", INFO, "samples that timed themselves")                                 \
+	X(TIMED_NS, "timed_ns", INFO, "ns spent in those")                                       \
+	X(RUNS_FORK, "runs_fork", INFO, "runs of pp_fork")                                       \
 	X(RUNS_EXIT, "runs_exit", INFO, "runs of pp_exit")
 enum pp_counter {
 #define X(id, name, kind, text) PP_CNT_##id,
 	PP_COUNTERS(X)
 #undef X
-	PP_CNT_MAX
+		PP_CNT_MAX
 };
 
-#define PP_COMM_BYTES 16
-#define PP_USER_FRAMES_MAX 256
+#define PP_COMM_BYTES	     16
+#define PP_USER_FRAMES_MAX   256
 #define PP_KERNEL_FRAMES_MAX 127
-#define PP_GENERATIONS 2
-#define PP_CPUS_MAX 4096
+#define PP_GENERATIONS	     2
+#define PP_CPUS_MAX	     4096
 
 /* Stacks are stored once, in the smallest size class that fits. */
-#define PP_CLASS_SMALL 32
+#define PP_CLASS_SMALL	32
 #define PP_CLASS_MEDIUM 96
-#define PP_CLASS_LARGE 256
+#define PP_CLASS_LARGE	256
 
 /* How a walk ended. */
 enum pp_end {
-	PP_END_NO_USER,	   /* no user part: kernel thread or exiting */
-	PP_END_FP_ZERO,	   /* frame pointer 0 */
+	PP_END_NO_USER, /* no user part: kernel thread or exiting */
+	PP_END_FP_ZERO, /* frame pointer 0 */
 	PP_END_FP_OUTSIDE, /* frame pointer misaligned, not above the last one, or too far away */
 	PP_END_FRAMES_MAX, /* PP_USER_FRAMES_MAX reached */
-	PP_END_FAULT,	   /* stack memory unreadable */
+	PP_END_FAULT, /* stack memory unreadable */
 	PP_END_RETURN_ZERO, /* return address 0 or in the kernel half */
 };
 
-/* A stack's name: two lanes of a seeded hash over its frames. {0,0}: no stack. {~0,~0}: not stored. */
+/* A stack's name: two lanes of a seeded hash over its frames and its end. {0,0}: no stack. */
 struct pp_stack_id {
 	__u64 lo;
 	__u64 hi;
@@ -124,23 +123,25 @@ struct pp_filter_pid {
 };
 
 /*
- * What a program writes per CPU. entered and left enclose each run of pp_sample: after the generation was
- * flipped, the old maps are still once left has caught up with the entered read after the flip.
+ * What a program writes per CPU. Counters stand by generation, as the maps do, so that what a drain finds
+ * and what was counted agree exactly. entered and left enclose each run of pp_sample: after a flip, the old
+ * generation is still once left has caught up with the entered that was read after the flip.
  */
 struct pp_cpu_counters {
-	__u64 cnt[PP_CNT_MAX];
+	__u64 cnt[PP_GENERATIONS][PP_CNT_MAX];
 	__u64 entered;
 	__u64 left;
 };
 
-/* Switches of a run, written by user space into the programs' .bss. */
 #define PP_NSEC_PER_TICK 10000000ull /* USER_HZ is 100 on every Linux ABI */
+
+/* Switches of a run, written by user space into the programs' .bss. */
 struct pp_run {
-	__u32 generation; /* 0 or 1: which maps to write */
-	__u32 filters;	  /* PP_FILTER_* bits */
+	__u32 generation; /* 0 or 1: which maps and counters to write */
+	__u32 filters; /* PP_FILTER_* bits */
 };
-#define PP_FILTER_PIDS 1u
-#define PP_FILTER_COMMS 2u
+#define PP_FILTER_PIDS	  1u
+#define PP_FILTER_COMMS	  2u
 #define PP_FILTER_NO_IDLE 4u
 
 /* Ring records: length and kind first, checked in that order. */
@@ -164,7 +165,7 @@ struct pp_rec_stack {
 	struct pp_rec_head head;
 	struct pp_sample_key key;
 	__u32 tid;
-	__u32 pad;
+	__u32 generation;
 	struct pp_stack_large user;
 	struct pp_stack_large kernel; /* left out (see head.len) when there is no kernel part */
 };
@@ -172,7 +173,8 @@ struct pp_rec_stack {
 
 _Static_assert(sizeof(struct pp_stack_id) == 16, "two u64");
 _Static_assert(sizeof(struct pp_proc_id) == 16, "no padding");
-_Static_assert(sizeof(struct pp_sample_key) == 16 + 8 + 16 + 16 + 16 + 8, "no padding, it is hashed");
+_Static_assert(sizeof(struct pp_sample_key) == 16 + 8 + 16 + 16 + 16 + 8,
+	       "no padding, it is hashed");
 _Static_assert(sizeof(struct pp_count) == sizeof(struct pp_sample_key) + 16, "no padding");
 _Static_assert(sizeof(struct pp_rec_head) == 16, "record head");
 _Static_assert(sizeof(struct pp_rec_stack) < 65536, "len is a u16");

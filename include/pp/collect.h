@@ -6,10 +6,10 @@
  * Always true: a link exists exactly when its source is on; the arithmetic of abi.h's counters holds after
  * each stop. Loop thread only, but for the wait after a flip, which runs on a worker.
  */
+#include <linux/types.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <linux/types.h>
 
 #include "pp/abi.h"
 #include "pp/spec.h"
@@ -25,8 +25,8 @@ struct collect_tuning {
 	uint32_t stack_entries; /* small class; medium and large follow */
 	uint32_t ring_bytes;
 	uint32_t hold_rounds; /* busy rounds between reading the generation and writing the maps */
-	bool skip_wait;	      /* drain without waiting after the flip */
-	uint32_t rate_hz;     /* overrides the spec's, beyond its limit */
+	bool skip_wait; /* drain without waiting after the flip */
+	uint32_t rate_hz; /* overrides the spec's, beyond its limit */
 	uint32_t drain_ms;
 };
 
@@ -42,22 +42,24 @@ struct collect_count {
 	uint32_t tid;
 	uint32_t user_depth;
 	uint32_t kernel_depth;
-	bool user_stored;   /* false: the stack could not be stored */
+	bool user_stored; /* false: the stack could not be stored */
 	bool kernel_stored;
 	const uint64_t *user_addrs;
 	const uint64_t *kernel_addrs;
 	uint64_t cnt;
 };
 struct collect_ops {
-	void (*process)(void *arg, const struct pp_rec_proc *proc); /* first sample of a process, promptly */
+	void (*process)(void *arg,
+			const struct pp_rec_proc *proc); /* first sample of a process, promptly */
 	void (*count)(void *arg, const struct collect_count *count); /* during a drain */
-	void (*drained)(void *arg, int err, bool is_last); /* after each drain; is_last after collect__stop */
+	void (*drained)(void *arg, int err,
+			bool is_last); /* after each drain; is_last after collect__stop */
 	void *arg;
 };
 
 /* Open, attach, enable. -EBUSY; -errno with *ret_why. */
-int collect__start(struct collect *self, const struct session_spec *spec, const struct collect_ops *ops,
-		   const char **ret_why);
+int collect__start(struct collect *self, const struct session_spec *spec,
+		   const struct collect_ops *ops, const char **ret_why);
 /* Adds a process (and what it forks) to the running filter. */
 int collect__add_pid(struct collect *self, uint32_t pid, bool follow);
 /* Disables and detaches at once, then a last drain; drained(is_last) follows. */
@@ -86,20 +88,21 @@ struct collect_feature {
 	const char *remedy; /* how to change it, or "" */
 };
 #define COLLECT_FEATURES_MAX 24
-int collect_features__probe(const struct sysroot *root, struct collect_feature *ret_features, uint32_t *ret_cnt);
+int collect_features__probe(const struct sysroot *root, struct collect_feature *ret_features,
+			    uint32_t *ret_cnt);
 
 /* Our objects in the kernel, whoever loaded them (daemon or a command line). */
 enum collect_object_kind { COLLECT_PROG, COLLECT_MAP, COLLECT_LINK };
 struct collect_object {
 	uint32_t id;
-	char name[16];	/* as bpftool shows it */
+	char name[16]; /* as bpftool shows it */
 	char type[24];
-	uint32_t prog_id;    /* links */
+	uint32_t prog_id; /* links */
 	uint32_t entries_max; /* maps */
-	uint64_t bytes;	     /* memory as the kernel reports it; links: 0 */
-	uint64_t runs;	     /* programs: counted by themselves */
-	uint64_t ns;	     /* programs: runs times measured ns per run; 0 if never timed */
-	bool attached;	     /* programs: has a link or perf event */
+	uint64_t bytes; /* memory as the kernel reports it; links: 0 */
+	uint64_t runs; /* programs: counted by themselves */
+	uint64_t ns; /* programs: runs times measured ns per run; 0 if never timed */
+	bool attached; /* programs: has a link or perf event */
 	uint32_t holder_pid; /* 0 unknown */
 };
 typedef int (*collect_object_fn)(void *arg, const struct collect_object *object);

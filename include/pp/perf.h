@@ -14,7 +14,7 @@ struct sysroot;
 struct perf_clock {
 	uint32_t type;
 	uint64_t config;
-	uint64_t period;  /* ns (cpu-clock) or cycles */
+	uint64_t period; /* ns (cpu-clock) or cycles */
 	const char *name; /* "cpu-clock", "cycles"; static */
 	bool is_software;
 };
@@ -28,12 +28,13 @@ int perf_clock__choose(const struct sysroot *root, uint32_t rate_hz, struct perf
 		       int *ret_why_software);
 
 struct perf_set {
-	int *fds;  /* one per entry of cpus */
+	int *fds; /* one per entry of cpus */
 	int *cpus;
 	uint32_t cnt;
 };
 /* Opens the event disabled on each online CPU. All or nothing (a CPU gone meanwhile is left out). */
-int perf_set__open(struct perf_set *self, const struct sysroot *root, const struct perf_clock *clock);
+int perf_set__open(struct perf_set *self, const struct sysroot *root,
+		   const struct perf_clock *clock);
 int perf_set__enable(struct perf_set *self);
 int perf_set__disable(struct perf_set *self);
 /* Sums over the set: time the events were enabled, and their count (ns or cycles). */

@@ -34,8 +34,8 @@ int record__new(struct loop *loop, const struct sysroot *root, struct collect *c
 		struct record **ret_record);
 void record__free(struct record *self);
 /* -EBUSY while one goes on; -ESRCH when none of the spec's pids exist; -errno of collect with *ret_why. */
-int record__start(struct record *self, const struct session_spec *spec, const struct record_ops *ops,
-		  const char **ret_why);
+int record__start(struct record *self, const struct session_spec *spec,
+		  const struct record_ops *ops, const char **ret_why);
 /* Ends the run early; the window callback follows. No-op when nothing runs. */
 void record__stop(struct record *self);
 bool record__is_running(const struct record *self);

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef PP_BPF_SAMPLE_MAPS_H
+#define PP_BPF_SAMPLE_MAPS_H
+/*
+ * The maps of the sampler alone. Two generations (_0, _1): the program writes those of pp_run.generation,
+ * user space drains the others by batch lookup-and-delete.
+ */
+#include "walk.bpf.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct scratch);
+} pp_scratch SEC(".maps"); /* pp_sample only */
+
+#define COUNT_MAP(name)                           \
+	struct {                                  \
+		__uint(type, BPF_MAP_TYPE_HASH);  \
+		__uint(max_entries, 8192);        \
+		__type(key, struct pp_count_key); \
+		__type(value, struct pp_count);   \
+	} name SEC(".maps")
+COUNT_MAP(pp_counts_0);
+COUNT_MAP(pp_counts_1);
+
+#define STACK_MAP(name, value_type, entries)     \
+	struct {                                 \
+		__uint(type, BPF_MAP_TYPE_HASH); \
+		__uint(max_entries, entries);    \
+		__type(key, struct pp_stack_id); \
+		__type(value, value_type);       \
+	} name SEC(".maps")
+STACK_MAP(pp_small_0, struct pp_stack_small, 4096);
+STACK_MAP(pp_small_1, struct pp_stack_small, 4096);
+STACK_MAP(pp_medium_0, struct pp_stack_medium, 1024);
+STACK_MAP(pp_medium_1, struct pp_stack_medium, 1024);
+STACK_MAP(pp_large_0, struct pp_stack_large, 256);
+STACK_MAP(pp_large_1, struct pp_stack_large, 256);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 8192);
+	__type(key, struct pp_proc_id);
+	__type(value, struct pp_proc_info);
+} pp_procs SEC(".maps"); /* pp_sample adds, user empties after a run */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 64);
+	__type(key, struct pp_comm);
+	__type(value, __u32);
+} pp_filter_comms SEC(".maps"); /* user writes, pp_sample reads */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20);
+} pp_ring SEC(".maps"); /* new processes, and samples that did not fit */
+
+#endif
