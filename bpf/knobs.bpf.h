@@ -5,10 +5,18 @@
  * Switches set before load (the verifier removes the branches that are off). User space sets each by what
  * it probed, never by a kernel version.
  */
-extern const volatile __u32
-	pp_has_task_btf; /* bpf_get_current_task_btf: 5.11; without: probe reads */
-extern const volatile __u32
-	pp_has_task_regs; /* bpf_task_pt_regs: 5.15; without: the formula of arch_*.bpf.h */
+
+#include "kernel.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+
+#include "pp/abi.h"
+
+/* bpf_get_current_task_btf: 5.11; without it probe reads. */
+extern const volatile __u32 pp_has_task_btf;
+/* bpf_task_pt_regs: 5.15; without it the formula of arch_*.bpf.h. */
+extern const volatile __u32 pp_has_task_regs;
 
 /* The one switch that changes while loaded. */
 extern struct pp_run pp_run;
