@@ -16,7 +16,10 @@ struct loop_signal;
 struct work;
 
 int loop__new(struct loop **ret_loop);
-/* Waits for running workers (queued ones are cancelled), closes what is left, frees. */
+/*
+ * Stops timers, descriptors and signals, cancels queued work and waits for running work (their done()
+ * is called), frees the handles that are left: their pointers are dead then.
+ */
 void loop__free(struct loop *self);
 /* Runs until loop__stop or until nothing is active. Returns 0. */
 int loop__run(struct loop *self);
@@ -31,7 +34,11 @@ bool loop_timer__is_active(const struct loop_timer *self);
 void loop_timer__free(struct loop_timer *self);
 
 enum { LOOP_READ = 1, LOOP_WRITE = 2 };
-/* events: what is ready, or 0 with err = -errno. The descriptor stays the caller's (borrowed). */
+/*
+ * events: what is ready, or 0 with err: -EIO if epoll reports an error of the descriptor (a closed other
+ * end, a refused connection: ask it); it is then paused until loop_io__set. The descriptor stays the
+ * caller's (borrowed) and becomes non-blocking. -EPERM: it cannot be polled (regular files).
+ */
 typedef void (*loop_io_fn)(void *arg, int events, int err);
 int loop_io__new(struct loop *loop, int fd, int events, loop_io_fn fn, void *arg, struct loop_io **ret_io);
 int loop_io__set(struct loop_io *self, int events); /* 0 pauses */

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef PP_BASE_INTERNAL_H
+#define PP_BASE_INTERNAL_H
+/*
+ * What loop.c and work.c share: the loop itself and its list of work that has not come back yet.
+ * libuv is included by these two files only.
+ */
+#include <stdbool.h>
+#include <uv.h>
+
+struct work;
+
+struct loop {
+	uv_loop_t uv;
+	struct work *works; /* submitted, done() not yet called */
+	bool ending; /* loop__free runs: nothing new starts */
+};
+
+void work__cancel_all(struct loop *loop);
+
+#endif
