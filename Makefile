@@ -1,78 +1,103 @@
 # One Makefile, not recursive. Folders are the source list: a file's place is its build declaration.
-# Variables: O=dir build folder, CC=clang, SAN=1 sanitizers, WERROR=1, V=1 verbose. `make help` lists targets.
-O ?= build
+# Variables: O=dir build folder, CC=clang, SAN=1 sanitizers, FUZZ=1 for fuzzers, WERROR=1, V=1 verbose.
+# `make help` lists the targets.
+O ?= $(if $(SAN),build-san,build)
 CLANG ?= clang
 BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool) bpftool)
 PKG_CONFIG ?= pkg-config
 PREFIX ?= /usr
+FUZZ_SECONDS ?= 60
 VERSION := 0.1.0
+export O CC CLANG
 
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2);)
+comma := ,
 
 ROOMS := base profile spec config metrics elf proc perf symbol encode net httpd collect ship control record
-PROGRAMS := pulseprof pulseprofd pulseprof-studio
-PKGS := libbpf libelf libcurl json-c libuv zlib libmicrohttpd sqlite3
+PROGRAMS := $(if $(wildcard user/cli/main.c),pulseprof) $(if $(wildcard user/daemon/main.c),pulseprofd) \
+	$(if $(wildcard user/studio/main.c),pulseprof-studio)
+# library, minimum version, Debian's package
+NEEDS := libbpf:1.0:libbpf-dev libelf:0.180:libelf-dev libcurl:7.74:libcurl4-openssl-dev json-c:0.15:libjson-c-dev \
+	libuv:1.40:libuv1-dev zlib:1.2.11:zlib1g-dev libmicrohttpd:0.9.72:libmicrohttpd-dev sqlite3:3.34:libsqlite3-dev
+PKGS := $(foreach n,$(NEEDS),$(firstword $(subst :, ,$(n))))
 ARCH := $(shell uname -m | sed 's/aarch64/arm64/;s/x86_64/x86/')
 TRIPLET := $(shell $(CC) -print-multiarch 2>/dev/null)
 
 WARN := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wvla -Wundef -Wformat=2 \
 	-Wpointer-arith -Wwrite-strings -Wno-unused-parameter -Wno-format-nonliteral
 CFLAGS ?= -O2 -g
-CFLAGS_ALL := -std=gnu11 $(CFLAGS) -fno-omit-frame-pointer -fstack-protector-strong $(WARN) \
-	$(if $(WERROR),-Werror) $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=undefined,-D_FORTIFY_SOURCE=2)
-comma := ,
+SANITIZE := $(if $(FUZZ),-fsanitize=fuzzer-no-link$(comma)address$(comma)undefined,$(if $(SAN),-fsanitize=address$(comma)undefined))
+CFLAGS_ALL := -std=gnu11 $(CFLAGS) -fno-omit-frame-pointer -fstack-protector-strong $(WARN) $(if $(WERROR),-Werror) \
+	$(if $(SANITIZE),$(SANITIZE) -fno-sanitize-recover=undefined,-D_FORTIFY_SOURCE=2)
 CPPFLAGS_ALL := -D_GNU_SOURCE -DPP_VERSION='"$(VERSION)"' -Iinclude -I$(O)/gen $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null)
-LDFLAGS_ALL := $(LDFLAGS) $(if $(SAN),-fsanitize=address$(comma)undefined) -Wl,-z,relro,-z,now
+LDFLAGS_ALL := $(LDFLAGS) $(SANITIZE) -Wl,-z,relro,-z,now
 LIBS := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null) -lpthread -lm
-BPF_CFLAGS := -target bpf -g -O2 -mcpu=v2 -Wall -Wextra -Wno-unused-parameter -D__TARGET_ARCH_$(ARCH) -Iinclude -Ibpf -I/usr/include/$(TRIPLET)
+BPF_CFLAGS := -target bpf -g -O2 -mcpu=v2 -Wall -Wextra -Wno-unused-parameter $(if $(WERROR),-Werror) \
+	-D__TARGET_ARCH_$(ARCH) -Iinclude -Ibpf -I/usr/include/$(TRIPLET)
+# Flags that a test file asks for in a comment: "NAME: flags" up to the end of the comment.
+asked = $(shell sed -n 's|^.*$(1): *\(.*[^ ]\) *\*/.*$$|\1|p' $(2))
 
 BPF_SRCS := $(wildcard bpf/*.bpf.c)
 BPF_OBJS := $(BPF_SRCS:bpf/%.bpf.c=$(O)/bpf/%.bpf.o)
 SKEL := $(O)/gen/pulseprof.skel.h
-LIB_SRCS := $(foreach r,$(ROOMS),$(wildcard user/$(r)/*.c))
-LIB_OBJS := $(LIB_SRCS:%.c=$(O)/%.o)
+LIB_OBJS := $(patsubst %.c,$(O)/%.o,$(foreach r,$(ROOMS),$(wildcard user/$(r)/*.c)))
 LIB := $(O)/libpulseprof.a
 # Files that a program carries inside itself: name.EXT becomes the symbols pp_asset_NAME_EXT{,_end}.
 ASSETS := $(wildcard user/encode/assets/* user/studio/assets/*)
 ASSET_OBJS := $(ASSETS:%=$(O)/%.asset.o)
-unit_srcs := $(wildcard tests/unit/test_*.c)
-UNITS := $(unit_srcs:tests/unit/%.c=$(O)/unit/%)
-test_prog_srcs := $(wildcard tests/programs/*.c)
-TEST_PROGRAMS := $(test_prog_srcs:tests/programs/%.c=$(O)/programs/%)
-e2e_helper_srcs := $(wildcard tests/e2e/*.c)
-E2E_HELPERS := $(e2e_helper_srcs:tests/e2e/%.c=$(O)/e2e/%)
-fuzz_srcs := $(wildcard tests/fuzz/fuzz_*.c)
-FUZZERS := $(fuzz_srcs:tests/fuzz/%.c=$(O)/fuzz/%)
+UNITS := $(patsubst tests/unit/%.c,$(O)/unit/%,$(wildcard tests/unit/test_*.c))
+TEST_PROGRAMS := $(patsubst tests/programs/%.c,$(O)/programs/%,$(wildcard tests/programs/*.c))
+E2E_HELPERS := $(patsubst tests/e2e/%.c,$(O)/e2e/%,$(wildcard tests/e2e/*.c))
+FUZZERS := $(patsubst tests/fuzz/%.c,$(O)/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all run check unit e2e vm bench fuzz lint fmt golden install clean help test-programs
+.PHONY: all run check unit unit-san e2e vm bench fuzz fuzzers lint fmt golden install clean help test-programs FORCE
 
-all: $(PROGRAMS:%=$(O)/%) ## build the three programs
+all: $(LIB) $(PROGRAMS:%=$(O)/%) ## build the three programs
 
-$(O)/pulseprof: $(patsubst %.c,$(O)/%.o,$(wildcard user/cli/*.c)) $(LIB)
-$(O)/pulseprofd: $(patsubst %.c,$(O)/%.o,$(wildcard user/daemon/*.c)) $(LIB)
-$(O)/pulseprof-studio: $(patsubst %.c,$(O)/%.o,$(wildcard user/studio/*.c)) $(LIB)
-$(PROGRAMS:%=$(O)/%):
+objs_of = $(patsubst %.c,$(O)/%.o,$(wildcard user/$(1)/*.c))
+$(O)/pulseprof: $(call objs_of,cli)
+$(O)/pulseprofd: $(call objs_of,daemon)
+$(O)/pulseprof-studio: $(call objs_of,studio)
+$(PROGRAMS:%=$(O)/%): $(LIB)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(LIB) $(LIBS)
 
-$(LIB): $(LIB_OBJS) $(ASSET_OBJS)
+$(LIB): $(LIB_OBJS) $(ASSET_OBJS) $(O)/gen/objects
 	$(call say,AR,$@)
-	$(Q)rm -f $@ && ar rcs $@ $^
+	$(Q)rm -f $@ && ar rcs $@ $(filter %.o,$^)
 
-$(O)/%.o: %.c | $(SKEL)
+# Rewritten only when they change: a removed source rebuilds the library, other flags rebuild all.
+# (-Werror changes no code, so it rebuilds nothing.)
+$(O)/gen/objects: FORCE
+	$(Q)mkdir -p $(@D); echo '$(LIB_OBJS) $(ASSET_OBJS)' | cmp -s - $@ || echo '$(LIB_OBJS) $(ASSET_OBJS)' >$@
+flags := $(CC) $(subst ','\'',$(filter-out -Werror,$(CPPFLAGS_ALL) $(CFLAGS_ALL) $(BPF_CFLAGS)))
+$(O)/gen/flags: FORCE | $(O)/gen/needs
+	$(Q)mkdir -p $(@D); echo '$(flags)' | cmp -s - $@ || echo '$(flags)' >$@
+
+$(O)/gen/needs: Makefile
+	$(Q)mkdir -p $(@D); missing=; \
+	for tool in $(CC) $(CLANG) $(BPFTOOL) $(PKG_CONFIG); do \
+		command -v $$tool >/dev/null || missing="$$missing  $$tool (a program)\n"; done; \
+	for need in $(subst :,/,$(NEEDS)); do lib=$${need%%/*}; package=$${need##*/}; version=$${need#*/}; version=$${version%/*}; \
+		$(PKG_CONFIG) --atleast-version=$$version $$lib 2>/dev/null || \
+			missing="$$missing  $$lib >= $$version (Debian and Ubuntu: $$package)\n"; done; \
+	if [ -n "$$missing" ]; then printf "pulseprof cannot be built here, missing:\n$$missing"; \
+		echo "'sudo tools/setup' installs them"; exit 1; fi >&2; touch $@
+
+$(O)/%.o: %.c $(O)/gen/flags | $(SKEL)
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MD -MP -c -o $@ $<
 
-$(O)/%.asset.o: %
+$(O)/%.asset.o: % $(O)/gen/flags
 	$(call say,ASSET,$<)
 	$(Q)mkdir -p $(@D) && sym=pp_asset_$$(basename $< | tr -c 'a-zA-Z0-9\n' _) && \
 	printf '.section .rodata\n.balign 16\n.global %s\n.global %s_end\n%s:\n.incbin "%s"\n%s_end:\n.byte 0\n.section .note.GNU-stack,"",%%progbits\n' \
 		$$sym $$sym $$sym $< $$sym | $(CC) -c -x assembler -o $@ -
 
-$(O)/bpf/%.bpf.o: bpf/%.bpf.c
+$(O)/bpf/%.bpf.o: bpf/%.bpf.c $(O)/gen/flags
 	$(call say,BPF,$<)
 	$(Q)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -MD -MP -c -o $@ $<
 
@@ -84,23 +109,80 @@ $(SKEL): $(O)/bpf/pulseprof.o
 	$(call say,SKEL,$@)
 	$(Q)mkdir -p $(@D) && $(BPFTOOL) gen skeleton $< name pulseprof_bpf >$@
 
-$(O)/unit/%: tests/unit/%.c $(LIB)
+$(O)/unit/%: tests/unit/%.c $(LIB) $(O)/gen/flags
 	$(call say,TEST,$@)
-	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -Itests/unit -MD -MP -o $@ $< $(LDFLAGS_ALL) $(shell sed -n 's/^.*UNIT_LDFLAGS: *\(.*[^ ]\) *\*\/.*$$/\1/p' $<) $(LIB) -lcmocka $(LIBS)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -Itests/unit -MD -MP -MF $@.d -MT $@ -o $@ $< \
+		$(LDFLAGS_ALL) $(call asked,UNIT_LDFLAGS,$<) $(LIB) -lcmocka $(LIBS)
+
+# Workloads: their flags decide what their stacks look like, so none of ours are added.
+$(O)/programs/%: tests/programs/%.c $(O)/gen/flags
+	$(call say,PROG,$@)
+	$(Q)mkdir -p $(@D) && $(CC) -std=gnu11 -D_GNU_SOURCE -Wall -Wextra $(if $(WERROR),-Werror) -g \
+		$(call asked,PROGRAM_CFLAGS,$<) -MD -MP -MF $@.d -MT $@ -o $@ $< $(call asked,PROGRAM_LDFLAGS,$<)
+
+$(O)/e2e/%: tests/e2e/%.c $(LIB) $(O)/gen/flags
+	$(call say,E2E,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MD -MP -MF $@.d -MT $@ -o $@ $< \
+		$(LDFLAGS_ALL) $(call asked,E2E_LDFLAGS,$<) $(LIB) $(LIBS)
+
+$(O)/fuzz_%: tests/fuzz/fuzz_%.c $(LIB) $(O)/gen/flags
+	$(call say,FUZZ,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -fsanitize=fuzzer -MD -MP -MF $@.d -MT $@ -o $@ $< \
+		$(LDFLAGS_ALL) $(LIB) $(LIBS)
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
 
-unit: $(UNITS) ## unit tests of every room; no root, no kernel, no net
-	$(Q)tests/tally unit -- $(UNITS)
+test-programs: $(TEST_PROGRAMS) $(E2E_HELPERS) ## build the workloads and helpers of the tests
 
-lint: ## format, layers, limits, shellcheck
-	$(Q)tools/lint
+run: all test-programs ## studio and daemon on loopback, one profile of this host
+	$(Q)tools/run
+
+# The suites one after the other, whatever fails; a suite that has no counts at the end has failed.
+CHECKS := lint unit unit-san e2e vm fuzz
+check: ## lint, unit, unit with sanitizers, e2e, vm, a minute of fuzz; needs root
+	$(Q)tests/tally reset
+	+$(Q)for suite in $(CHECKS); do echo "$$suite:"; $(MAKE) --no-print-directory $$suite WERROR=1 || :; done; \
+	tests/tally total $(CHECKS)
+
+unit: $(UNITS) ## unit tests of every room; no root, no kernel, no net
+	$(Q)tests/tally $(if $(SAN),unit-san,unit) -- $(UNITS)
+
+# The same tests, built with AddressSanitizer and UBSan in a folder of their own.
+unit-san:
+	+$(Q)TALLY_DIR=$(O)/tally $(MAKE) --no-print-directory SAN=1 O=$(O)/san unit
+
+e2e: all test-programs ## end to end on this kernel; needs root
+	$(Q)TALLY_DEADLINE_S=300 tests/tally e2e -- $(sort $(wildcard tests/e2e/*.t))
+
+vm: all test-programs ## load, sample and drain on other kernels, in QEMU
+	$(Q)TALLY_DEADLINE_S=600 tests/tally vm -- tests/vm/run
+
+fuzz: ## fuzz each parser, FUZZ_SECONDS (60) in total
+	+$(Q)$(MAKE) --no-print-directory FUZZ=1 CC=$(CLANG) CFLAGS='-O1 -g' O=$(O)/fuzz fuzzers
+	$(Q)FUZZ_SECONDS=$(FUZZ_SECONDS) TALLY_DEADLINE_S=$$(($(FUZZ_SECONDS) + 300)) tests/tally fuzz -- tests/fuzz/run
+
+fuzzers: $(FUZZERS)
+
+bench: all test-programs ## one line a bar: ratio NAME VALUE BAR; FULL=1 adds long runs
+	$(Q)tests/bench/run
+
+lint: ## format, layers, limits, shellcheck, and their own tests
+	$(Q)tests/tally lint -- tools/lint tests/tools/lint.t tests/tools/tally.t
 
 fmt: ## format all C files
-	$(Q)clang-format -i $$(git ls-files -co --exclude-standard '*.c' '*.h' '*.bpf.c')
+	$(Q)find include user bpf tests -name '*.[ch]' -exec $(shell command -v clang-format-14 || echo clang-format) -i {} +
+
+golden: $(UNITS) ## record expected outputs anew; read the diff
+	$(Q)PULSEPROF_GOLDEN=record tests/tally golden -- $(UNITS)
+
+install: all ## to DESTDIR, below PREFIX (/usr)
+	$(Q)install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/doc/pulseprof
+	$(Q)install -m 755 $(O)/pulseprof $(O)/pulseprof-studio $(DESTDIR)$(PREFIX)/bin
+	$(Q)install -m 755 $(O)/pulseprofd $(DESTDIR)$(PREFIX)/sbin
+	$(Q)install -m 644 README.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/pulseprof
 
 clean: ## remove the build folder
 	$(Q)rm -rf $(O)
 
 help: ## this list
-	$(Q)sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
+	$(Q)sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
