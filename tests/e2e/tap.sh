@@ -97,10 +97,10 @@ check_text() {
 lines_between() {
 	local cnt
 	cnt=$(wc -l <"$3")
-	[ "$cnt" -ge "$1" ] && [ "$cnt" -le "$2" ] || {
+	if [ "$cnt" -lt "$1" ] || [ "$cnt" -gt "$2" ]; then
 		cat "$3"
 		return 1
-	}
+	fi
 }
 
 done_testing() {

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Drives include/pp/collect.h beyond its limits: collect_stress NAME=VALUE... with the tunings of struct
+ * collect_tuning and seconds=N. Samples the whole host, drains all the time, and prints what the kernel
+ * counted beside what came out of its maps, one NAME=VALUE a line. It judges nothing: the .t files do.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pp/base/err.h"
+#include "pp/base/loop.h"
+#include "pp/base/sysroot.h"
+#include "pp/collect.h"
+
+struct stress {
+	struct loop *loop;
+	struct collect *collect;
+	struct loop_timer *deadline;
+	uint64_t seconds;
+	uint64_t drained; /* sum of the counts that came out */
+	uint64_t counts; /* how many came out */
+	uint64_t drains;
+	uint64_t under_reserved; /* counted under "stack not stored", as it should be */
+	uint64_t dangling; /* refer to a stack that did not come out: never */
+	uint64_t shapeless; /* a stack without frames or beyond the limits: never */
+	uint64_t processes;
+	int err;
+};
+
+static void account_stack(struct stress *self, const struct pp_stack_id *id, bool is_stored,
+			  uint32_t depth, uint32_t depth_max)
+{
+	bool is_reserved = id->lo == ~0ull && id->hi == ~0ull;
+	bool is_none = !id->lo && !id->hi;
+
+	if (is_reserved)
+		self->under_reserved++;
+	else if (!is_none && !is_stored)
+		self->dangling++;
+	else if (depth > depth_max || (is_none && depth) || (!is_none && !depth))
+		self->shapeless++;
+}
+
+static void on_process(void *arg, const struct pp_rec_proc *proc)
+{
+	struct stress *self = arg;
+
+	self->processes++;
+}
+
+static void on_count(void *arg, const struct collect_count *count)
+{
+	struct stress *self = arg;
+
+	self->counts++;
+	self->drained += count->cnt;
+	account_stack(self, &count->key->user_stack, count->user_stored, count->user_depth,
+		      PP_USER_FRAMES_MAX);
+	account_stack(self, &count->key->kernel_stack, count->kernel_stored, count->kernel_depth,
+		      PP_KERNEL_FRAMES_MAX);
+}
+
+static void on_drained(void *arg, int err, bool is_last)
+{
+	struct stress *self = arg;
+
+	self->drains++;
+	if (err && !self->err)
+		self->err = err;
+	if (is_last)
+		loop__stop(self->loop);
+}
+
+static void on_deadline(void *arg)
+{
+	struct stress *self = arg;
+
+	collect__stop(self->collect);
+}
+
+static int parse_word(const char *word, struct stress *self, struct collect_tuning *tuning)
+{
+	const char *equals = strchr(word, '=');
+	size_t len = equals ? (size_t)(equals - word) : 0;
+	uint32_t value = equals ? (uint32_t)strtoul(equals + 1, NULL, 10) : 0;
+
+#define WORD(name, place)                                       \
+	if (len == strlen(name) && !strncmp(word, name, len)) { \
+		place = value;                                  \
+		return 0;                                       \
+	}
+	WORD("seconds", self->seconds)
+	WORD("rate_hz", tuning->rate_hz)
+	WORD("count_entries", tuning->count_entries)
+	WORD("stack_entries", tuning->stack_entries)
+	WORD("ring_bytes", tuning->ring_bytes)
+	WORD("hold_rounds", tuning->hold_rounds)
+	WORD("drain_ms", tuning->drain_ms)
+	WORD("skip_wait", tuning->skip_wait)
+#undef WORD
+	fprintf(stderr, "collect_stress: what is '%s'?\n", word);
+	return -1;
+}
+
+static void print_result(const struct stress *self)
+{
+	static const char *const names[] = {
+#define X(id, name, kind, text) name,
+		PP_COUNTERS(X)
+#undef X
+	};
+	static const char *const kinds[] = {
+#define X(id, name, kind, text) #kind,
+		PP_COUNTERS(X)
+#undef X
+	};
+	struct collect_stats stats;
+	uint64_t filtered = 0, lost = 0;
+
+	if (collect__stats(self->collect, &stats)) {
+		printf("err=stats\n");
+		return;
+	}
+	for (uint32_t i = 0; i < PP_CNT_MAX; i++) {
+		printf("counter_%s=%llu\n", names[i], (unsigned long long)stats.counters[i]);
+		if (!strcmp(kinds[i], "FILTERED"))
+			filtered += stats.counters[i];
+		if (!strcmp(kinds[i], "LOST"))
+			lost += stats.counters[i];
+	}
+	printf("taken=%llu\naccepted=%llu\nfiltered=%llu\nlost=%llu\nexpected=%llu\n",
+	       (unsigned long long)stats.counters[PP_CNT_TAKEN],
+	       (unsigned long long)stats.counters[PP_CNT_ACCEPTED], (unsigned long long)filtered,
+	       (unsigned long long)lost, (unsigned long long)stats.expected);
+	printf("drained=%llu\ncounts=%llu\ndrains=%llu\ndangling=%llu\nshapeless=%llu\nunder_reserved=%llu\n",
+	       (unsigned long long)self->drained, (unsigned long long)self->counts,
+	       (unsigned long long)self->drains, (unsigned long long)self->dangling,
+	       (unsigned long long)self->shapeless, (unsigned long long)self->under_reserved);
+	printf("processes=%llu\nerr=%s\n", (unsigned long long)self->processes,
+	       self->err ? errname(self->err) : "0");
+}
+
+int main(int argc, char **argv)
+{
+	struct collect_tuning tuning = { 0 };
+	struct stress self = { .seconds = 3 };
+	struct collect_ops ops = { on_process, on_count, on_drained, &self };
+	struct session_spec spec;
+	struct sysroot root;
+	const char *why = "";
+	int err;
+
+	for (int i = 1; i < argc; i++)
+		if (parse_word(argv[i], &self, &tuning))
+			return 2;
+	session_spec__init(&spec);
+	err = sysroot__open_root(&root, "/");
+	err = err ? err : loop__new(&self.loop);
+	err = err ? err : loop_timer__new(self.loop, on_deadline, &self, &self.deadline);
+	err = err ? err : collect__new(self.loop, &root, &tuning, &self.collect, &why);
+	err = err ? err : collect__start(self.collect, &spec, &ops, &why);
+	if (err) {
+		fprintf(stderr, "collect_stress: %s: %s\n", why ? why : "", errname(err));
+		return 1;
+	}
+	loop_timer__start(self.deadline, self.seconds * 1000, 0);
+	loop__run(self.loop);
+	print_result(&self);
+	collect__free(self.collect);
+	loop_timer__free(self.deadline);
+	loop__free(self.loop);
+	sysroot__close(&root);
+	return 0;
+}
