@@ -16,6 +16,7 @@ struct buf;
 #define SPEC_RATE_MIN_HZ 1
 #define SPEC_RATE_MAX_HZ 10000
 #define SPEC_RATE_DEFAULT_HZ 99
+#define SPEC_DURATION_DEFAULT_S 60 /* of a command that names none */
 #define SPEC_DURATION_MAX_S 86400
 #define SPEC_PIDS_MAX 1024
 #define SPEC_COMMS_MAX 64

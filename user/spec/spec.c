@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The wish as data: defaults, ranges, comparison. Lists are kept ascending and distinct and unused
+ * places zero, so that equal wishes are equal structs whatever the order they were said in.
+ */
+#include "pp/spec.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "internal.h"
+
+#define TEXT_OF(x)  TEXT_OF_(x)
+#define TEXT_OF_(x) #x
+#define PID_MAX	    4194304 /* PID_MAX_LIMIT of 64-bit kernels, include/linux/threads.h */
+
+void session_spec__init(struct session_spec *self)
+{
+	memset(self, 0, sizeof(*self));
+	self->rate_hz = SPEC_RATE_DEFAULT_HZ;
+}
+
+bool session_spec__equal(const struct session_spec *a, const struct session_spec *b)
+{
+	return a->rate_hz == b->rate_hz && a->duration_s == b->duration_s &&
+	       a->continuous == b->continuous && a->idle == b->idle && a->children == b->children &&
+	       a->pid_cnt == b->pid_cnt && a->comm_cnt == b->comm_cnt &&
+	       !memcmp(a->pids, b->pids, a->pid_cnt * sizeof(a->pids[0])) &&
+	       !memcmp(a->comms, b->comms, a->comm_cnt * sizeof(a->comms[0]));
+}
+
+int spec_refuse(int err, const char *why, const char **ret_why)
+{
+	if (ret_why)
+		*ret_why = why;
+	return err;
+}
+
+int spec_set_rate_num(struct session_spec *self, int64_t rate_hz, const char **ret_why)
+{
+	if (rate_hz < SPEC_RATE_MIN_HZ || rate_hz > SPEC_RATE_MAX_HZ)
+		return spec_refuse(-EINVAL,
+				   "the rate must be a whole number of Hz from " TEXT_OF(
+					   SPEC_RATE_MIN_HZ) " to " TEXT_OF(SPEC_RATE_MAX_HZ),
+				   ret_why);
+	self->rate_hz = (uint32_t)rate_hz;
+	return 0;
+}
+
+int spec_set_duration_num(struct session_spec *self, int64_t duration_s, const char **ret_why)
+{
+	if (duration_s < 1 || duration_s > SPEC_DURATION_MAX_S)
+		return spec_refuse(
+			-EINVAL,
+			"the duration must be from 1 to " TEXT_OF(SPEC_DURATION_MAX_S) " seconds",
+			ret_why);
+	self->duration_s = (uint32_t)duration_s;
+	return 0;
+}
+
+int session_spec__add_pid_num(struct session_spec *self, int64_t pid, const char **ret_why)
+{
+	uint32_t i = 0;
+
+	if (pid < 1 || pid > PID_MAX)
+		return spec_refuse(-EINVAL, "a pid is a whole number from 1 to " TEXT_OF(PID_MAX),
+				   ret_why);
+	while (i < self->pid_cnt && self->pids[i] < pid)
+		i++;
+	if (i < self->pid_cnt && self->pids[i] == pid)
+		return 0;
+	if (self->pid_cnt == SPEC_PIDS_MAX)
+		return spec_refuse(-E2BIG, "at most " TEXT_OF(SPEC_PIDS_MAX) " pids can be named",
+				   ret_why);
+	memmove(&self->pids[i + 1], &self->pids[i], (self->pid_cnt - i) * sizeof(self->pids[0]));
+	self->pids[i] = (uint32_t)pid;
+	self->pid_cnt++;
+	return 0;
+}
+
+int session_spec__add_comm(struct session_spec *self, const char *text, const char **ret_why)
+{
+	char comm[SPEC_COMM_BYTES] = "";
+	uint32_t i = 0;
+
+	if (!*text)
+		return spec_refuse(-EINVAL, "the name of a thread is empty", ret_why);
+	memcpy(comm, text, strnlen(text, SPEC_COMM_BYTES - 1));
+	while (i < self->comm_cnt && strcmp(self->comms[i], comm) < 0)
+		i++;
+	if (i < self->comm_cnt && !strcmp(self->comms[i], comm))
+		return 0;
+	if (self->comm_cnt == SPEC_COMMS_MAX)
+		return spec_refuse(-E2BIG,
+				   "at most " TEXT_OF(SPEC_COMMS_MAX) " thread names can be named",
+				   ret_why);
+	memmove(self->comms[i + 1], self->comms[i], (self->comm_cnt - i) * sizeof(self->comms[0]));
+	memcpy(self->comms[i], comm, sizeof(comm));
+	self->comm_cnt++;
+	return 0;
+}
