@@ -76,8 +76,12 @@ struct collect_stats {
 	const char *clock; /* "cpu-clock", "cycles" */
 	bool clock_is_software;
 };
-/* Since collect__start (or since collect__mark). */
-int collect__stats(struct collect *self, struct collect_stats *ret_stats);
+/*
+ * Sums of the drains since collect__start or collect__mark: exact for what was delivered by then. expected
+ * may differ from taken by a sample per CPU at a window's edge.
+ */
+void collect__stats(const struct collect *self, struct collect_stats *ret_stats);
+void collect__mark(struct collect *self);
 
 /* What this kernel and these permissions allow; rows for `pulseprof feature probe`. */
 struct collect_feature {

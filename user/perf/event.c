@@ -93,7 +93,8 @@ int perf_clock__choose(const struct sysroot *root, uint32_t rate_hz, struct perf
 	return 0;
 }
 
-int perf_set__open(struct perf_set *self, const struct sysroot *root, const struct perf_clock *clock)
+int perf_set__open(struct perf_set *self, const struct sysroot *root,
+		   const struct perf_clock *clock)
 {
 	_auto_free_ int *cpus = NULL;
 	struct perf_set set = {};

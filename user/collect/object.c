@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The life of the BPF object: probe, open, knobs, map sizes, load. Nothing is attached here; everything
+ * after the load can be switched on and off one source at a time (sources.c).
+ */
+#include "internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "pp/base/buf.h"
+#include "pp/base/cleanup.h"
+#include "pp/base/log.h"
+#include "pp/base/sysroot.h"
+
+#include "pulseprof.skel.h"
+
+#define VERIFIER_TAIL_BYTES 2000
+#define LIBBPF_LOG_BYTES    (64u << 10)
+
+/* libbpf has one print callback for the process: what it says is kept until the load has succeeded. */
+static struct buf libbpf_said;
+
+static int keep_libbpf_line(enum libbpf_print_level level, const char *fmt, va_list ap)
+{
+	if (level == LIBBPF_DEBUG)
+		return 0;
+	if (libbpf_said.len > LIBBPF_LOG_BYTES / 2)
+		buf__reset(&libbpf_said);
+	return buf__vprintf(&libbpf_said, fmt, ap);
+}
+
+static void replay_libbpf(void)
+{
+	if (!libbpf_said.data)
+		return;
+	if (libbpf_said.len > VERIFIER_TAIL_BYTES)
+		log_error("collect: libbpf: ...%s",
+			  libbpf_said.data + libbpf_said.len - VERIFIER_TAIL_BYTES);
+	else
+		log_error("collect: libbpf: %s", libbpf_said.data);
+}
+
+static bool has_helper(enum bpf_func_id helper)
+{
+	return libbpf_probe_bpf_helper(BPF_PROG_TYPE_PERF_EVENT, helper, NULL) == 1;
+}
+
+static int probe_floor(const struct collect *self, const char **ret_why)
+{
+	_auto_close_ int btf = sysroot__open(self->root, O_RDONLY, "sys/kernel/btf/vmlinux");
+
+	if (btf < 0) {
+		*ret_why =
+			"this kernel has no BTF (CONFIG_DEBUG_INFO_BTF); 5.10 with BTF is the floor";
+		return -EOPNOTSUPP;
+	}
+	switch (libbpf_probe_bpf_map_type(BPF_MAP_TYPE_RINGBUF, NULL)) {
+	case 1: return 0;
+	case -EPERM:
+		*ret_why = "no permission to load BPF programs: run as root (CAP_BPF, CAP_PERFMON)";
+		return -EPERM;
+	default:
+		*ret_why = "this kernel has no BPF ring buffer; 5.10 with BTF is the floor";
+		return -EOPNOTSUPP;
+	}
+}
+
+static void set_knobs(struct collect *self)
+{
+	struct pulseprof_bpf__rodata *knobs = self->skel->rodata;
+
+	knobs->pp_has_task_btf = has_helper(BPF_FUNC_get_current_task_btf);
+	knobs->pp_has_task_regs = knobs->pp_has_task_btf && has_helper(BPF_FUNC_task_pt_regs);
+	knobs->pp_hold_rounds = self->tuning.hold_rounds;
+	/* Seeded, so that nobody can make stacks that collide. */
+	if (getrandom((void *)&knobs->pp_hash_seed, sizeof(knobs->pp_hash_seed), 0) < 0)
+		log_warn("collect: no random seed, ignoring: -E%d", errno);
+}
+
+static int set_sizes(struct collect *self)
+{
+	const struct collect_tuning *tuning = &self->tuning;
+	struct pulseprof_bpf *skel = self->skel;
+	struct bpf_map *counts[] = { skel->maps.pp_counts_0, skel->maps.pp_counts_1 };
+	struct bpf_map *stacks[PP_GENERATIONS][CLASS_CNT] = {
+		{ skel->maps.pp_small_0, skel->maps.pp_medium_0, skel->maps.pp_large_0 },
+		{ skel->maps.pp_small_1, skel->maps.pp_medium_1, skel->maps.pp_large_1 },
+	};
+	int err = 0;
+
+	for (int g = 0; g < PP_GENERATIONS && !err; g++) {
+		if (tuning->count_entries)
+			err = bpf_map__set_max_entries(counts[g], tuning->count_entries);
+		for (int c = 0; c < CLASS_CNT && tuning->stack_entries && !err; c++)
+			err = bpf_map__set_max_entries(
+				stacks[g][c], max_of(tuning->stack_entries >> (2 * c), 1u));
+	}
+	if (tuning->ring_bytes && !err)
+		err = bpf_map__set_max_entries(skel->maps.pp_ring, tuning->ring_bytes);
+	self->small_entries = bpf_map__max_entries(skel->maps.pp_small_0);
+	return err;
+}
+
+static void note_maps(struct collect *self)
+{
+	struct pulseprof_bpf *skel = self->skel;
+
+	self->maps[0] = (struct generation_maps){
+		.counts_fd = bpf_map__fd(skel->maps.pp_counts_0),
+		.stacks_fd = { bpf_map__fd(skel->maps.pp_small_0),
+			       bpf_map__fd(skel->maps.pp_medium_0),
+			       bpf_map__fd(skel->maps.pp_large_0) },
+	};
+	self->maps[1] = (struct generation_maps){
+		.counts_fd = bpf_map__fd(skel->maps.pp_counts_1),
+		.stacks_fd = { bpf_map__fd(skel->maps.pp_small_1),
+			       bpf_map__fd(skel->maps.pp_medium_1),
+			       bpf_map__fd(skel->maps.pp_large_1) },
+	};
+}
+
+static int open_and_load(struct collect *self)
+{
+	int err;
+
+	self->skel = pulseprof_bpf__open();
+	if (!self->skel)
+		return -errno;
+	set_knobs(self);
+	err = set_sizes(self);
+	if (!err)
+		err = pulseprof_bpf__load(self->skel);
+	return err;
+}
+
+int object__load(struct collect *self, const char **ret_why)
+{
+	int err = probe_floor(self, ret_why);
+
+	if (err)
+		return err;
+	buf__init(&libbpf_said, LIBBPF_LOG_BYTES);
+	libbpf_set_print(keep_libbpf_line);
+	err = open_and_load(self);
+	if (err) {
+		replay_libbpf();
+		*ret_why = err == -EPERM ?
+				   "the kernel refused the BPF programs: permission or lockdown" :
+				   "the kernel's verifier refused the BPF programs";
+	} else {
+		note_maps(self);
+	}
+	buf__clear(&libbpf_said);
+	/* What the verifier could not take is an inability of this kernel, not a failure of the run. */
+	return err && err != -EPERM && err != -ENOMEM ? -EOPNOTSUPP : err;
+}
+
+void object__close(struct collect *self)
+{
+	pulseprof_bpf__destroy(self->skel);
+	self->skel = NULL;
+}
+
+struct pp_run *object__run(struct collect *self)
+{
+	return &self->skel->bss->pp_run;
+}
