@@ -24,7 +24,7 @@ struct collect_tuning {
 	uint32_t count_entries;
 	uint32_t stack_entries; /* small class; medium and large follow */
 	uint32_t ring_bytes;
-	uint32_t hold_rounds; /* busy rounds between reading the generation and writing the maps */
+	uint32_t hold_rounds; /* time made long between storing a stack and counting it */
 	bool skip_wait; /* drain without waiting after the flip */
 	uint32_t rate_hz; /* overrides the spec's, beyond its limit */
 	uint32_t drain_ms;
@@ -107,9 +107,9 @@ struct collect_object {
 	uint64_t runs; /* programs: counted by themselves */
 	uint64_t ns; /* programs: runs times measured ns per run; 0 if never timed */
 	bool attached; /* programs: has a link or perf event */
-	uint32_t holder_pid; /* 0 unknown */
 };
 typedef int (*collect_object_fn)(void *arg, const struct collect_object *object);
-int collect_objects__each(enum collect_object_kind kind, collect_object_fn fn, void *arg);
+int collect_objects__each(const struct sysroot *root, enum collect_object_kind kind,
+			  collect_object_fn fn, void *arg);
 
 #endif

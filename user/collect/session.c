@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "pp/base/cleanup.h"
+#include "pp/base/err.h"
 
 #define DRAIN_MS_MAX 1000
 #define DRAIN_MS_MIN 50
@@ -47,6 +48,7 @@ void collect__free(struct collect *self)
 {
 	if (!self)
 		return;
+	pp_assert(!self->is_draining); /* the worker would write into freed memory */
 	loop_timer__free(self->drain_timer);
 	sources__off(self);
 	ring__close(self);
