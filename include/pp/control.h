@@ -14,11 +14,12 @@ struct loop;
 struct net;
 struct control;
 
+/* Copied by control__new. */
 struct control_options {
 	const char *api_server; /* base URL */
 	const char *service_name;
 	const char *hostname;
-	const char *token;
+	const char *token; /* "": no Authorization header */
 	const char *agent_version;
 	const char *run_mode;
 	uint32_t heartbeat_interval_s;
@@ -30,7 +31,8 @@ struct control_ops {
 	/*
 	 * Begin a run. Returns 0 or -errno with *ret_why a sentence (borrowed until the next call). After a
 	 * 0 the daemon calls control__run_sampling once the first sample is there or the links are on, and
-	 * control__run_ended exactly once.
+	 * control__run_ended exactly once, neither from inside this call. An id may be begun again after its
+	 * end: a continuous run that made room for an ad hoc one.
 	 */
 	int (*start)(void *arg, const char *command_id, const struct session_spec *spec, const char **ret_why);
 	/* End the run of this id early; what was collected is uploaded. control__run_ended follows, later. */
@@ -38,6 +40,7 @@ struct control_ops {
 	void *arg;
 };
 
+/* 0, -EINVAL (api_server is no http(s) address), -ENOMEM. */
 int control__new(struct loop *loop, struct net *net, const struct control_options *options,
 		 const struct control_ops *ops, struct control **ret_control);
 void control__free(struct control *self);

@@ -33,22 +33,41 @@ struct http_reply {
 	int status;  /* 200 ... when err is 0 */
 	const char *body; /* NUL-terminated, borrowed during the callback; "" if none */
 	size_t body_len;
-	char why[160]; /* for people, when err */
+	char why[160]; /* for people, when err; holds no secret */
+	char local_address[46]; /* numeric, where the connection left from; "" if there was none */
 };
 typedef void (*http_done_fn)(void *arg, const struct http_reply *reply);
 
 int net__new(struct loop *loop, const struct net_options *options, struct net **ret_net);
-void net__free(struct net *self); /* open calls end with -ECANCELED first */
-/* All pointers in the request are borrowed during the call. fn is called exactly once, never from inside
- * this call. ret_call may be NULL; else valid until fn runs. 0, -EINVAL (bad URL), -ENOMEM. */
+/* Open calls end with -ECANCELED first. Not from inside an http_done_fn. */
+void net__free(struct net *self);
+/*
+ * All pointers in the request are borrowed during the call. fn is called exactly once, never from inside
+ * this call. ret_call may be NULL; else valid until fn runs. 0, -EINVAL (bad URL, a header with a control
+ * character, no timeout, no reply_max_bytes), -ENOMEM.
+ */
 int net__send(struct net *self, const struct http_request *request, http_done_fn fn, void *arg,
 	      struct net_call **ret_call);
 void net_call__cancel(struct net_call *self); /* fn runs with -ECANCELED, from inside this call */
 
+/*
+ * What the server or the network said, for a log line: the message, detail or error of a JSON object, a
+ * bare JSON string, else the body's beginning. Printable ASCII, cut to text_bytes. Returns text.
+ */
+char *http_reply__words(const struct http_reply *reply, char *text, size_t text_bytes);
+
+/* ms, by chance up to percent less or more, so that a fleet started together does not stay together. */
+uint64_t net_jitter_ms(uint64_t ms, uint32_t percent);
+/* The pause after this many failures in a row: first_ms doubled each time up to max_ms, +-20 %. */
+uint64_t net_backoff_ms(uint32_t failures, uint64_t first_ms, uint64_t max_ms);
+
 /* "http://h:1/x/" + "/api/y" -> "http://h:1/x/api/y". 0, -EINVAL unless http(s) with a host; -E2BIG. */
 int url__join(const char *base, const char *path, char *text, size_t text_bytes);
 bool url__is_loopback(const char *url);
-/* The local address that a connection to url's host would leave from, as text; "127.0.0.1" if unknown. */
+/*
+ * The local address that a connection to url's host would leave from, as text; "127.0.0.1" if unknown. Asks
+ * no name server: for a name other than localhost it is the address of the default route. 0, -E2BIG.
+ */
 int url__local_address(const char *url, char *text, size_t text_bytes);
 
 #endif

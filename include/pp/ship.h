@@ -25,13 +25,19 @@ struct ship_options {
 	uint64_t spool_max_bytes; /* 0: SHIP_SPOOL_MAX_BYTES */
 };
 
+/*
+ * Takes up what a run before left in the spool. 0, -EINVAL (server_host is no http(s) address), -EPERM and
+ * the like for the directory.
+ */
 int ship__new(struct loop *loop, struct net *net, const struct ship_options *options, struct ship **ret_ship);
 void ship__free(struct ship *self); /* what is unsent stays in the spool */
 /*
- * body: the plain JSON body (with an empty gpid, filled in when sent); borrowed. Compressed and written to
- * the spool before this returns, then sent. Returns 0, -E2BIG (over the limit even compressed), -ENOSPC...
+ * body: the plain JSON object with the member "gpid":"" (no blanks), which is filled in when sent; borrowed.
+ * Compressed and written to the spool before this returns, then sent. Returns 0, -EINVAL (no JSON object),
+ * -E2BIG (over the limit even compressed: nothing kept), -ENOSPC and the like (nothing kept, nothing half
+ * written).
  */
 int ship__put(struct ship *self, const void *body, size_t len);
-uint32_t ship__waiting(const struct ship *self);
+uint32_t ship__waiting(const struct ship *self); /* profiles not yet sent, the one being sent included */
 
 #endif
