@@ -6,6 +6,7 @@
  * look at is read by pread into our own memory, never mapped (a truncated file would be SIGBUS).
  * vaddr = address in ELF headers, off = file offset. Worker or any thread; one thread per image.
  */
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,6 +29,8 @@ void elf_image__close(struct elf_image *self);
 
 void elf_image__build_id(const struct elf_image *self, struct elf_build_id *ret_id);
 uint64_t elf_image__entry_vaddr(const struct elf_image *self);
+/* ET_EXEC, or it names its interpreter: the entry is where a process starts, not a linker's filling. */
+bool elf_image__is_program(const struct elf_image *self);
 uint16_t elf_image__machine(const struct elf_image *self); /* EM_X86_64 ... */
 /* By the executable PT_LOAD that holds off. 0 or -ENOENT. */
 int elf_image__off_to_vaddr(const struct elf_image *self, uint64_t off, uint64_t *ret_vaddr);
@@ -38,7 +41,7 @@ int elf_image__read(const struct elf_image *self, uint64_t off, void *data, size
 struct elf_symbol {
 	uint64_t vaddr;
 	uint64_t size; /* 0: not told */
-	uint64_t section_end_vaddr; /* where its section ends */
+	uint64_t reach_vaddr; /* how far one without size can reach at most: its section's end */
 	uint64_t name_off; /* file offset of the name */
 	uint32_t name_max; /* bytes from there to the end of the string table, at most ELF_NAME_BYTES */
 	uint8_t rank; /* lower is better: global, weak, local; a function before an untyped label */

@@ -7,6 +7,7 @@
  * the table is cleared, so that late symbolization still works. addr = runtime address.
  */
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct sysroot;

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef PP_SYMBOL_INTERNAL_H
+#define PP_SYMBOL_INTERNAL_H
+/*
+ * What the files of this room share: the lookup of a few addresses among many symbols, and the knowledge
+ * where stacks end.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "pp/elf.h"
+#include "pp/symbol.h"
+
+/* One asked address and the best symbols seen so far. vaddr 0 with name_max 0: none. */
+struct lookup_slot {
+	uint64_t vaddr;
+	uint32_t off_index; /* in the request */
+	bool is_covered;
+	bool has_start;
+	struct elf_symbol cover; /* the innermost that covers vaddr by its size */
+	struct elf_symbol start; /* the last that starts at or before vaddr */
+};
+
+struct lookup {
+	const struct elf_image *image; /* borrowed */
+	struct lookup_slot *slots; /* by vaddr; borrowed */
+	uint32_t cnt;
+	uint64_t cover_budget; /* steps left before the file counts as damaged */
+	uint64_t name_budget; /* pairs of names that may still be compared */
+};
+
+/* Goes once through the image's symbols. Returns 0, -EBADMSG, -ENOMEM, -errno. */
+int lookup__run(struct lookup *self);
+/* The symbol of a slot after the run, or NULL: none covers it. */
+const struct elf_symbol *lookup_slot__symbol(const struct lookup_slot *self);
+
+/* How the stack ends in code at vaddr (file offset off) that belongs to symbol (NULL: to none). */
+enum symbol_bottom bottom__classify(const struct elf_image *image, const struct lookup_slot *slot,
+				    uint64_t off, const char *name);
+
+/* Fewer leading underscores, then shorter, then strcmp: < 0 if a is the nicer of two aliases. */
+int symbol_name__compare(const char *a, const char *b);
+
+/* Copies our own vdso into memory of ours (given: free). 0, -ENOENT when there is none, -ENOMEM. */
+int vdso__copy(void **ret_data, size_t *ret_len);
+
+#endif

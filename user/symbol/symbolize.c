@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Names a finished profile: frames are sorted by module and place, each module becomes one job
+ * (job.c), kernel frames one pass over kallsyms (kallsyms.c), and the answers go back into the frames.
+ * A return address is looked up one byte earlier, inside its call: after a call that never returns it
+ * would lie in the next function. Last, a stack whose outermost user frame lies in a known bottom is
+ * complete, however its walk ended there. One module's tables are in memory at a time.
+ */
+#include "internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pp/base/cleanup.h"
+#include "pp/base/sysroot.h"
+#include "pp/metrics.h"
+#include "pp/proc.h"
+#include "pp/profile.h"
+
+/* A frame that asks for a name. */
+struct question {
+	uint32_t frame;
+	uint32_t module; /* KERNEL_MODULE for kernel frames: they sort behind all */
+	uint64_t off; /* to be looked up */
+};
+
+#define KERNEL_MODULE UINT32_MAX
+
+struct naming {
+	struct profile *profile;
+	const struct proc_table *table;
+	struct question *questions;
+	uint32_t cnt;
+	uint64_t *offs; /* of one module, distinct */
+	uint8_t *bottoms; /* enum symbol_bottom by frame */
+};
+
+static int compare_questions(const void *a, const void *b)
+{
+	const struct question *x = a, *y = b;
+
+	if (x->module != y->module)
+		return x->module < y->module ? -1 : 1;
+	if (x->off != y->off)
+		return x->off < y->off ? -1 : 1;
+	return x->frame < y->frame ? -1 : x->frame > y->frame;
+}
+
+static void ask(struct naming *self)
+{
+	for (uint32_t i = 0; i < self->profile->frame_cnt; i++) {
+		const struct profile_frame *frame = &self->profile->frames[i];
+		struct question *question = &self->questions[self->cnt];
+
+		if (frame->name != 0)
+			continue;
+		if (frame->kind == FRAME_KERNEL)
+			question->module = KERNEL_MODULE;
+		else if ((frame->kind == FRAME_NATIVE || frame->kind == FRAME_VDSO) &&
+			 frame->module != 0)
+			question->module = frame->module;
+		else
+			continue;
+		question->frame = i;
+		question->off = frame->off - (frame->is_return && frame->off > 0 ? 1 : 0);
+		self->cnt++;
+	}
+	qsort(self->questions, self->cnt, sizeof(*self->questions), compare_questions);
+}
+
+/* The questions of one module, [from, to): fills offs with the distinct offsets. */
+static uint32_t distinct_offs(struct naming *self, uint32_t from, uint32_t to)
+{
+	uint32_t cnt = 0;
+
+	for (uint32_t i = from; i < to; i++)
+		if (cnt == 0 || self->offs[cnt - 1] != self->questions[i].off)
+			self->offs[cnt++] = self->questions[i].off;
+	return cnt;
+}
+
+/* Writes the answers into the frames of [from, to). */
+static int answer(struct naming *self, uint32_t from, uint32_t to,
+		  const struct symbol_result *result)
+{
+	uint32_t off_i = 0, last = 0, string = 0;
+
+	for (uint32_t i = from; i < to; i++) {
+		uint32_t frame = self->questions[i].frame, name;
+
+		while (self->offs[off_i] != self->questions[i].off)
+			off_i++;
+		name = result->names[off_i];
+		if (result->bottoms)
+			self->bottoms[frame] = result->bottoms[off_i];
+		if (name == 0)
+			continue;
+		if (name != last) {
+			int err = profile__string(self->profile, result->text + name, &string);
+
+			if (err == -ENOMEM)
+				return err;
+			if (err) /* the profile's pool is full: this name stays unknown */
+				string = 0;
+			last = name;
+		}
+		self->profile->frames[frame].name = string;
+	}
+	return 0;
+}
+
+static int set_build_id(struct profile *profile, uint32_t module, const struct elf_build_id *id)
+{
+	static const char digits[] = "0123456789abcdef";
+	char text[2 * ELF_BUILD_ID_BYTES + 1];
+	int err;
+
+	if (id->len == 0)
+		return 0;
+	for (uint32_t i = 0; i < id->len; i++) {
+		text[2 * i] = digits[id->bytes[i] >> 4];
+		text[2 * i + 1] = digits[id->bytes[i] & 15];
+	}
+	text[2 * id->len] = '\0';
+	err = profile__string(profile, text, &profile->modules[module].build_id);
+	return err == -ENOMEM ? err : 0;
+}
+
+static int name_module(struct naming *self, uint32_t from, uint32_t to)
+{
+	uint32_t module = self->questions[from].module;
+	const struct proc_module *file = proc_table__module(self->table, module);
+	struct symbol_request request = {
+		.fd = file->fd,
+		.vdso = file->kind == MAPPING_VDSO,
+		.offs = self->offs,
+	};
+	struct symbol_result result = { 0 };
+	int err;
+
+	if ((file->fd < 0 && !request.vdso) || module >= self->profile->module_cnt)
+		return 0;
+	request.off_cnt = distinct_offs(self, from, to);
+	err = symbol_job__run(&request, &result);
+	if (err)
+		return err;
+	if (result.err == -EBADMSG)
+		metric__add(METRIC_ELF_DAMAGED, 1);
+	err = set_build_id(self->profile, module, &result.build_id);
+	if (!err)
+		err = answer(self, from, to, &result);
+	symbol_result__clear(&result);
+	return err;
+}
+
+static int name_kernel(struct naming *self, const struct sysroot *root, uint32_t from, uint32_t to,
+		       int *ret_kernel_err)
+{
+	struct symbol_result result = { 0 };
+	int err;
+
+	err = kallsyms__resolve(root, self->offs, distinct_offs(self, from, to), &result);
+	if (err == -ENOMEM)
+		return err;
+	if (err) {
+		*ret_kernel_err = err;
+		return 0;
+	}
+	err = answer(self, from, to, &result);
+	symbol_result__clear(&result);
+	return err;
+}
+
+static int name_frames(struct naming *self, const struct sysroot *root, int *ret_kernel_err)
+{
+	uint32_t from = 0, to;
+	int err = 0;
+
+	for (; from < self->cnt && !err; from = to) {
+		for (to = from + 1; to < self->cnt; to++)
+			if (self->questions[to].module != self->questions[from].module)
+				break;
+		err = self->questions[from].module == KERNEL_MODULE ?
+			      name_kernel(self, root, from, to, ret_kernel_err) :
+			      name_module(self, from, to);
+	}
+	return err;
+}
+
+static bool is_at_bottom(const struct naming *self, const struct profile_stack *stack)
+{
+	const struct profile *profile = self->profile;
+	uint32_t frame;
+
+	if (stack->depth <= stack->kernel_depth)
+		return false;
+	frame = profile->stack_frames[stack->first + stack->depth - 1];
+	/* clone itself also runs in the parent: only what it called shows that this is the child */
+	return self->bottoms[frame] == SYMBOL_BOTTOM_ENTRY ||
+	       (self->bottoms[frame] == SYMBOL_BOTTOM_THREAD && profile->frames[frame].is_return);
+}
+
+static void mark_complete(const struct naming *self)
+{
+	struct profile *profile = self->profile;
+
+	for (uint32_t i = 0; i < profile->sample_cnt; i++) {
+		struct profile_sample *sample = &profile->samples[i];
+
+		if (sample->end != STACK_END_NONE && sample->end != STACK_END_NOT_STORED &&
+		    is_at_bottom(self, &profile->stacks[sample->stack]))
+			sample->end = STACK_END_COMPLETE;
+	}
+}
+
+static void count_unnamed(const struct naming *self)
+{
+	uint64_t unnamed = 0;
+
+	for (uint32_t i = 0; i < self->cnt; i++)
+		if (self->profile->frames[self->questions[i].frame].name == 0)
+			unnamed++;
+	metric__add(METRIC_FRAMES_UNNAMED, unnamed);
+}
+
+int symbolize__profile(struct profile *profile, const struct proc_table *table,
+		       const struct sysroot *root, int *ret_kernel_err)
+{
+	size_t cnt = max_of(profile->frame_cnt, 1u);
+	_auto_free_ struct question *questions = calloc(cnt, sizeof(*questions));
+	_auto_free_ uint64_t *offs = calloc(cnt, sizeof(*offs));
+	_auto_free_ uint8_t *bottoms = calloc(cnt, sizeof(*bottoms));
+	struct naming naming = {
+		.profile = profile,
+		.table = table,
+		.questions = questions,
+		.offs = offs,
+		.bottoms = bottoms,
+	};
+	int err, kernel_err = 0;
+
+	if (!questions || !offs || !bottoms)
+		return -ENOMEM;
+	ask(&naming);
+	err = name_frames(&naming, root, &kernel_err);
+	if (err)
+		return err;
+	mark_complete(&naming);
+	count_unnamed(&naming);
+	if (ret_kernel_err)
+		*ret_kernel_err = kernel_err;
+	return 0;
+}
