@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * A profile as the Performance Studio takes it: one header line of JSON, then collapsed stacks, wrapped
+ * in the upload body. The web app refuses the whole file when one of 23 metadata keys is missing, null
+ * or of another type; the indexer refuses it for a wrong type in the other keys. Times are UTC without
+ * a zone, since one with a zone is refused. Secrets never come here: run_arguments are made from the
+ * profile, not copied from a command line.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "internal.h"
+#include "pp/base/buf.h"
+#include "pp/base/cleanup.h"
+#include "pp/base/clock.h"
+#include "pp/base/err.h"
+#include "pp/base/intern.h"
+#include "pp/base/json.h"
+#include "pp/encode.h"
+#include "pp/profile.h"
+
+/* The indexer gives up a file whose header line is longer than 25 MiB. */
+#define HTML_BYTES_MAX (16u << 20)
+#define FILE_BYTES_MAX (256u << 20)
+
+/* Text of the host made valid UTF-8; never empty, since the web app wants text everywhere. */
+static int add_text(struct json_object *json, const char *name, const char *value)
+{
+	_auto_buf_ struct buf text;
+	int err;
+
+	buf__init(&text, ENCODE_TEXT_BYTES);
+	err = encode__safe_text(value, strlen(value), &text);
+	return err ? err : json__add_str(json, name, text.data);
+}
+
+static int add_time(struct json_object *json, const char *name, uint64_t real_ns)
+{
+	char text[CLOCK_TEXT_BYTES];
+
+	return json__add_str(json, name, clock_utc_text(real_ns, text));
+}
+
+/* A percentage, or null when it is not known. */
+static int add_pct(struct json_object *json, const char *name, double pct)
+{
+	return pct < 0 ? json__add_null(json, name) : json__add_double(json, name, pct);
+}
+
+static int compare_str(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static int add_containers(struct json_object *json, const struct profile *profile)
+{
+	_auto_free_ const char **names = calloc((size_t)profile->process_cnt + 1, sizeof(*names));
+	struct json_object *array = json__new_array();
+	uint32_t cnt = 0;
+	int err = names && array ? 0 : -ENOMEM;
+
+	for (uint32_t i = 0; i < profile->process_cnt && !err; i++) {
+		if (profile->processes[i].container)
+			names[cnt++] =
+				intern__str(profile->strings, profile->processes[i].container);
+	}
+	if (!err)
+		qsort(names, cnt, sizeof(*names), compare_str);
+	for (uint32_t i = 0; i < cnt && !err; i++) {
+		if (!i || strcmp(names[i], names[i - 1]))
+			err = add_text(array, NULL, names[i]);
+	}
+	if (err) {
+		json__put(array);
+		return err;
+	}
+	return json__add(json, "containers", array);
+}
+
+static int add_run_arguments(struct json_object *json, const struct profile *profile,
+			     const struct encode_host *host)
+{
+	const struct profile_meta *meta = &profile->meta;
+	struct json_object *arguments = json__new_object();
+	int err = arguments ? 0 : -ENOMEM;
+
+	if (!err)
+		err = add_text(arguments, "service_name", host->service_name);
+	if (!err)
+		err = json__add_null(arguments, "profile_api_version");
+	if (!err)
+		err = json__add_str(arguments, "perf_mode", "fp");
+	if (!err)
+		err = add_text(arguments, "perf_events",
+			       intern__str(profile->strings, meta->event));
+	if (!err)
+		err = json__add_u64(arguments, "frequency", meta->rate_hz);
+	if (!err)
+		err = json__add_u64(arguments, "duration",
+				    (meta->duration_ns + 500000000) / 1000000000);
+	if (err) {
+		json__put(arguments);
+		return err;
+	}
+	return json__add(json, "run_arguments", arguments);
+}
+
+static int add_host_texts(struct json_object *json, const struct encode_host *host)
+{
+	const struct {
+		const char *name;
+		const char *value;
+	} texts[] = {
+		{ "hostname", host->hostname },
+		{ "private_ip", host->private_ip },
+		{ "mac_address", host->mac_address },
+		{ "system_name", host->system_name },
+		{ "os_name", host->os_name },
+		{ "os_release", host->os_release },
+		{ "kernel_release", host->kernel_release },
+		{ "kernel_version", host->kernel_version },
+		{ "hardware_type", host->hardware_type },
+		{ "libc_type", host->libc_type },
+		{ "libc_version", host->libc_version },
+		{ "cloud_provider", host->cloud_provider[0] ? host->cloud_provider : "unknown" },
+		{ "run_mode", host->run_mode[0] ? host->run_mode : "standalone_executable" },
+		{ "deployment_type",
+		  host->deployment_type[0] ? host->deployment_type : "instances" },
+		{ "agent_version", host->agent_version },
+		{ "python_version", "none" },
+	};
+	int err = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(texts) && !err; i++)
+		err = add_text(json, texts[i].name, texts[i].value);
+	return err;
+}
+
+static int add_metadata(struct json_object *json, const struct profile *profile,
+			const struct encode_host *host)
+{
+	struct json_object *metadata = json__new_object();
+	int err = metadata ? add_host_texts(metadata, host) : -ENOMEM;
+
+	if (!err)
+		err = add_time(metadata, "spawn_time", host->spawn_real_ns);
+	if (!err)
+		err = add_time(metadata, "current_time", profile->meta.end_real_ns);
+	if (!err)
+		err = json__add_u64(metadata, "spawn_uptime_ms", host->spawn_uptime_ms);
+	if (!err)
+		err = json__add_u64(metadata, "processors", max_of(host->processors, 1u));
+	if (!err)
+		err = json__add_u64(metadata, "memory_capacity_mb",
+				    max_of(host->memory_capacity_mb, 1u));
+	if (!err)
+		err = json__add_u64(metadata, "pid", host->pid);
+	if (!err)
+		err = json__add_bool(metadata, "continuous", profile->meta.continuous);
+	if (!err)
+		err = add_run_arguments(metadata, profile, host);
+	if (err) {
+		json__put(metadata);
+		return err;
+	}
+	return json__add(json, "metadata", metadata);
+}
+
+static int add_metrics(struct json_object *json, const struct profile_meta *meta)
+{
+	struct json_object *metrics = json__new_object();
+	int err = metrics ? add_pct(metrics, "cpu_avg", meta->busy_pct) : -ENOMEM;
+
+	if (!err)
+		err = add_pct(metrics, "mem_avg", meta->mem_pct);
+	if (err) {
+		json__put(metrics);
+		return err;
+	}
+	return json__add(json, "metrics", metrics);
+}
+
+static int add_application_metadata(struct json_object *json)
+{
+	struct json_object *array = json__new_array();
+	int err = array ? json__add_null(array, NULL) : -ENOMEM;
+
+	if (err) {
+		json__put(array);
+		return err;
+	}
+	err = json__add(json, "application_metadata", array);
+	if (!err)
+		err = json__add_bool(json, "application_metadata_enabled", true);
+	return err;
+}
+
+static int make_header(const struct profile *profile, const struct encode_host *host,
+		       struct json_object *json)
+{
+	int err = json ? add_containers(json, profile) : -ENOMEM;
+
+	if (!err)
+		err = json__add_bool(json, "container_names_enabled", true);
+	if (!err)
+		err = add_metadata(json, profile, host);
+	if (!err)
+		err = add_metrics(json, &profile->meta);
+	if (!err)
+		err = add_application_metadata(json);
+	if (!err)
+		err = json__add_str(json, "profiling_mode", "cpu");
+	if (!err)
+		err = json__add_null(json, "hwmetrics");
+	if (!err)
+		err = json__add_null(json, "htmlblob");
+	return err;
+}
+
+int encode__studio_file(const struct profile *profile, const struct encode_host *host,
+			const char *html, struct buf *out)
+{
+	_auto_json_ struct json_object *json = json__new_object();
+	size_t html_len = html ? strlen(html) : 0;
+	int err = make_header(profile, host, json);
+
+	if (err)
+		return err;
+	buf__puts(out, "# ");
+	err = json__print(json, false, out);
+	if (err)
+		return err;
+	/* The page is written behind the object's last member, not copied through another JSON tree. */
+	pp_assert(out->data[out->len - 1] == '}');
+	out->len--;
+	buf__puts(out, ",\"flamegraph_html\":");
+	if (html_len && html_len <= HTML_BYTES_MAX)
+		json_quote__append(out, html, html_len);
+	else
+		buf__puts(out, "null");
+	buf__puts(out, "}\n");
+	return encode__collapsed(profile, out);
+}
+
+int encode__studio_body(const struct profile *profile, const struct encode_host *host,
+			const char *html, const char *gpid, struct buf *out)
+{
+	_auto_json_ struct json_object *json = json__new_object();
+	_auto_buf_ struct buf file;
+	int err = json ? 0 : -ENOMEM;
+
+	buf__init(&file, FILE_BYTES_MAX);
+	if (!err)
+		err = encode__studio_file(profile, host, html, &file);
+	if (!err)
+		err = add_time(json, "start_time", profile->meta.start_real_ns);
+	if (!err)
+		err = add_time(json, "end_time", profile->meta.end_real_ns);
+	if (!err)
+		err = add_text(json, "hostname", host->hostname);
+	if (!err)
+		err = add_pct(json, "cpu_avg", profile->meta.busy_pct);
+	if (!err)
+		err = add_pct(json, "mem_avg", profile->meta.mem_pct);
+	if (!err)
+		err = add_time(json, "spawn_time", host->spawn_real_ns);
+	if (!err)
+		err = json__print(json, false, out);
+	if (err)
+		return err;
+	pp_assert(out->data[out->len - 1] == '}');
+	out->len--;
+	buf__puts(out, ",\"profile\":");
+	json_quote__append(out, file.data, file.len);
+	buf__puts(out, ",\"gpid\":");
+	json_quote__append(out, gpid, strlen(gpid));
+	return buf__putc(out, '}');
+}
