@@ -31,11 +31,14 @@ void elf_image__build_id(const struct elf_image *self, struct elf_build_id *ret_
 uint64_t elf_image__entry_vaddr(const struct elf_image *self);
 /* ET_EXEC, or it names its interpreter: the entry is where a process starts, not a linker's filling. */
 bool elf_image__is_program(const struct elf_image *self);
-uint16_t elf_image__machine(const struct elf_image *self); /* EM_X86_64 ... */
 /* By the executable PT_LOAD that holds off. 0 or -ENOENT. */
 int elf_image__off_to_vaddr(const struct elf_image *self, uint64_t off, uint64_t *ret_vaddr);
 /* Exactly len bytes at a file offset. 0, -EBADMSG (not all inside the file), -errno. */
 int elf_image__read(const struct elf_image *self, uint64_t off, void *data, size_t len);
+
+/* Does the code at off (any offset) begin as entry points do? End a thread by exit(result)? x86-64, arm64. */
+bool elf_image__enters_at(const struct elf_image *self, uint64_t off);
+bool elf_image__exits_at(const struct elf_image *self, uint64_t off);
 
 /* A defined function symbol, as it stands in the file; its name is read only when somebody asks. */
 struct elf_symbol {

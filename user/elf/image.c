@@ -244,11 +244,6 @@ uint64_t elf_image__entry_vaddr(const struct elf_image *self)
 	return self->entry_vaddr;
 }
 
-uint16_t elf_image__machine(const struct elf_image *self)
-{
-	return self->machine;
-}
-
 bool elf_image__is_program(const struct elf_image *self)
 {
 	return self->is_program;

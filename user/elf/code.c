@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The few instruction sequences that say where a stack begins, for files without symbols: how an entry
+ * point begins (it clears the frame pointer, or passes the initial stack on), and how a new thread ends
+ * (it exits with the result of its function). Compared byte by byte: a compiler does not make these from
+ * C. Not a disassembler; an architecture that is not in the tables has none.
+ */
+#include "internal.h"
+
+#include <string.h>
+
+#include "pp/base/cleanup.h"
+
+#define CODE_BYTES_MAX 16
+
+struct code_pattern {
+	uint16_t machine;
+	uint8_t len;
+	uint8_t bytes[CODE_BYTES_MAX];
+};
+
+/* glibc csu/start.S and dl-machine.h RTLD_START, musl arch/.../crt_arch.h */
+static const struct code_pattern entry_patterns[] = {
+	{ EM_X86_64, 2, { 0x31, 0xed } }, /* xor %ebp,%ebp */
+	{ EM_X86_64, 6, { 0xf3, 0x0f, 0x1e, 0xfa, 0x31, 0xed } }, /* endbr64; the same */
+	{ EM_X86_64, 3, { 0x48, 0x31, 0xed } }, /* xor %rbp,%rbp */
+	{ EM_X86_64, 4, { 0x48, 0x89, 0xe7, 0xe8 } }, /* mov %rsp,%rdi; call */
+	{ EM_AARCH64, 4, { 0x1d, 0x00, 0x80, 0xd2 } }, /* mov x29,#0 */
+	{ EM_AARCH64, 8, { 0x5f, 0x24, 0x03, 0xd5, 0x1d, 0x00, 0x80, 0xd2 } }, /* bti c; the same */
+	{ EM_AARCH64, 4, { 0xe0, 0x03, 0x00, 0x91 } }, /* mov x0,sp */
+};
+
+/* glibc sysdeps/unix/sysv/linux/.../clone.S and clone3.S, musl src/thread/.../clone.s */
+static const struct code_pattern exit_patterns[] = {
+	/* mov %eax,%edi; mov $60,%eax; syscall */
+	{ EM_X86_64, 9, { 0x89, 0xc7, 0xb8, 0x3c, 0x00, 0x00, 0x00, 0x0f, 0x05 } },
+	/* mov %rax,%rdi; mov $60,%eax; syscall */
+	{ EM_X86_64, 10, { 0x48, 0x89, 0xc7, 0xb8, 0x3c, 0x00, 0x00, 0x00, 0x0f, 0x05 } },
+	/* mov %eax,%edi; xor %eax,%eax; mov $60,%al; syscall */
+	{ EM_X86_64, 8, { 0x89, 0xc7, 0x31, 0xc0, 0xb0, 0x3c, 0x0f, 0x05 } },
+	/* mov x8,#93; svc 0 */
+	{ EM_AARCH64, 8, { 0xa8, 0x0b, 0x80, 0xd2, 0x01, 0x00, 0x00, 0xd4 } },
+};
+
+static bool matches(const struct elf_image *self, uint64_t off, const struct code_pattern *patterns,
+		    size_t cnt)
+{
+	uint8_t code[CODE_BYTES_MAX];
+
+	for (size_t i = 0; i < cnt; i++) {
+		const struct code_pattern *pattern = &patterns[i];
+
+		if (pattern->machine == self->machine &&
+		    !elf_image__read(self, off, code, pattern->len) &&
+		    memcmp(code, pattern->bytes, pattern->len) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool elf_image__enters_at(const struct elf_image *self, uint64_t off)
+{
+	return matches(self, off, entry_patterns, ARRAY_SIZE(entry_patterns));
+}
+
+bool elf_image__exits_at(const struct elf_image *self, uint64_t off)
+{
+	return matches(self, off, exit_patterns, ARRAY_SIZE(exit_patterns));
+}
