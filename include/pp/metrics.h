@@ -2,37 +2,37 @@
 #ifndef PP_METRICS_H
 #define PP_METRICS_H
 /*
- * Named counters of the user side: one X-list, append-only names, atomics. A counter never goes down.
- * (The kernel's own counters are in abi.h.)
+ * Named counters of the user side: one X-list, append-only names, atomics. A counter never goes
+ * down. (The kernel's own counters are in abi.h.)
  */
 #include <stdint.h>
 
 struct json_object;
 
-#define PP_METRICS(X)                                                                       \
-	X(HEARTBEATS_SENT, "heartbeats_sent", "heartbeats that got an answer")               \
-	X(HEARTBEATS_FAILED, "heartbeats_failed", "heartbeats without a usable answer")      \
-	X(COMMANDS_RECEIVED, "commands_received", "commands with a new id")                  \
-	X(COMMANDS_COMPLETED, "commands_completed", "commands reported completed")           \
-	X(COMMANDS_FAILED, "commands_failed", "commands reported failed")                    \
-	X(COMPLETIONS_LOST, "completions_lost", "completion reports given up")               \
-	X(RUNS_STARTED, "runs_started", "profiling runs started")                            \
-	X(RUNS_FAILED, "runs_failed", "profiling runs that gave no profile")                 \
-	X(UPLOADS_SENT, "uploads_sent", "profiles accepted by the server")                   \
-	X(UPLOADS_RETRIED, "uploads_retried", "upload attempts that will be repeated")       \
-	X(UPLOADS_REFUSED, "uploads_refused", "profiles the server refused for good")        \
-	X(UPLOADS_EVICTED, "uploads_evicted", "profiles dropped because the spool was full") \
-	X(SPOOL_DAMAGED, "spool_damaged", "spool files that could not be read")              \
-	X(MAPS_READ, "maps_read", "process mapping tables read")                             \
-	X(MAPS_UNREADABLE, "maps_unreadable", "mapping tables of processes that had gone")   \
+#define PP_METRICS(X)                                                                             \
+	X(HEARTBEATS_SENT, "heartbeats_sent", "heartbeats that got an answer")                    \
+	X(HEARTBEATS_FAILED, "heartbeats_failed", "heartbeats without a usable answer")           \
+	X(COMMANDS_RECEIVED, "commands_received", "commands with a new id")                       \
+	X(COMMANDS_COMPLETED, "commands_completed", "commands reported completed")                \
+	X(COMMANDS_FAILED, "commands_failed", "commands reported failed")                         \
+	X(COMPLETIONS_LOST, "completions_lost", "completion reports given up")                    \
+	X(RUNS_STARTED, "runs_started", "profiling runs started")                                 \
+	X(RUNS_FAILED, "runs_failed", "profiling runs that gave no profile")                      \
+	X(UPLOADS_SENT, "uploads_sent", "profiles accepted by the server")                        \
+	X(UPLOADS_RETRIED, "uploads_retried", "upload attempts that will be repeated")            \
+	X(UPLOADS_REFUSED, "uploads_refused", "profiles the server refused for good")             \
+	X(UPLOADS_EVICTED, "uploads_evicted", "profiles dropped because the spool was full")      \
+	X(SPOOL_DAMAGED, "spool_damaged", "spool files that could not be read")                   \
+	X(MAPS_READ, "maps_read", "process mapping tables read")                                  \
+	X(MAPS_UNREADABLE, "maps_unreadable", "mapping tables of processes that had gone")        \
 	X(FILES_REFUSED, "files_refused", "mapped files not opened: not regular or not the same") \
-	X(ELF_DAMAGED, "elf_damaged", "ELF files that could not be parsed")                  \
+	X(ELF_DAMAGED, "elf_damaged", "ELF files that could not be parsed")                       \
 	X(FRAMES_UNNAMED, "frames_unnamed", "distinct frames that got no name")
 enum metric_id {
 #define X(id, name, text) METRIC_##id,
 	PP_METRICS(X)
 #undef X
-	METRIC_CNT
+		METRIC_CNT
 };
 
 void metric__add(enum metric_id id, uint64_t n); /* any thread */

@@ -2,9 +2,9 @@
 #ifndef PP_SPEC_H
 #define PP_SPEC_H
 /*
- * A session_spec says what to profile: plain data, comparable, printable. The same wish from the command
- * line, a file or the server gives equal structs and prints back to itself. It knows nothing of how a
- * profile is made.
+ * A session_spec says what to profile: plain data, comparable, printable. The same wish from the
+ * command line, a file or the server gives equal structs and prints back to itself. It knows
+ * nothing of how a profile is made.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -13,23 +13,23 @@
 struct json_object;
 struct buf;
 
-#define SPEC_RATE_MIN_HZ 1
-#define SPEC_RATE_MAX_HZ 10000
-#define SPEC_RATE_DEFAULT_HZ 99
+#define SPEC_RATE_MIN_HZ	1
+#define SPEC_RATE_MAX_HZ	10000
+#define SPEC_RATE_DEFAULT_HZ	99
 #define SPEC_DURATION_DEFAULT_S 60 /* of a command that names none */
-#define SPEC_DURATION_MAX_S 86400
-#define SPEC_PIDS_MAX 1024
-#define SPEC_COMMS_MAX 64
-#define SPEC_COMM_BYTES 16 /* with the NUL, as the kernel's TASK_COMM_LEN */
+#define SPEC_DURATION_MAX_S	86400
+#define SPEC_PIDS_MAX		1024
+#define SPEC_COMMS_MAX		64
+#define SPEC_COMM_BYTES		16 /* with the NUL, as the kernel's TASK_COMM_LEN */
 
 struct session_spec {
 	uint32_t rate_hz;
 	uint32_t duration_s; /* 0: until stopped (command line) */
-	bool continuous;     /* windows of duration_s back to back until stopped */
-	bool idle;           /* sample idle tasks too */
-	bool children;       /* pids: what they fork is included */
-	uint32_t pid_cnt;    /* 0: all processes */
-	uint32_t comm_cnt;   /* 0: all thread names. Both given: both must hold */
+	bool continuous; /* windows of duration_s back to back until stopped */
+	bool idle; /* sample idle tasks too */
+	bool children; /* pids: what they fork is included */
+	uint32_t pid_cnt; /* 0: all processes */
+	uint32_t comm_cnt; /* 0: all thread names. Both given: both must hold */
 	uint32_t pids[SPEC_PIDS_MAX]; /* ascending, distinct */
 	char comms[SPEC_COMMS_MAX][SPEC_COMM_BYTES]; /* ascending, distinct, zero-padded */
 };
@@ -45,16 +45,19 @@ int session_spec__add_pid_num(struct session_spec *self, int64_t pid, const char
 int session_spec__add_comm(struct session_spec *self, const char *text, const char **ret_why);
 
 /*
- * From the Studio's combined_config of a start command (unknown keys ignored; null duration or frequency
- * mean the default; allocation or unknown modes are refused). -EINVAL, -EOPNOTSUPP with *ret_why.
+ * From the Studio's combined_config of a start command (unknown keys ignored; null duration or
+ * frequency mean the default; allocation or unknown modes are refused). -EINVAL, -EOPNOTSUPP with
+ * *ret_why.
  */
-int session_spec__from_config(const struct json_object *combined_config, const struct session_spec *defaults,
-			      struct session_spec *ret_spec, const char **ret_why);
+int session_spec__from_config(const struct json_object *combined_config,
+			      const struct session_spec *defaults, struct session_spec *ret_spec,
+			      const char **ret_why);
 
 /* Canonical words, as the command line takes them: "--rate 99 --duration 10 --pid 1". */
 int session_spec__print_words(const struct session_spec *self, struct buf *out);
 /* Canonical JSON object. */
 int session_spec__to_json(const struct session_spec *self, struct json_object **ret_json);
-int session_spec__from_json(const struct json_object *json, struct session_spec *ret_spec, const char **ret_why);
+int session_spec__from_json(const struct json_object *json, struct session_spec *ret_spec,
+			    const char **ret_why);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Clocks, and the two texts of a point in time that the Studio's protocol knows. Nothing here calls the
- * reading functions, so the linker's --wrap replaces each of them for the whole library.
+ * Clocks, and the two texts of a point in time that the Studio's protocol knows. Nothing here
+ * calls the reading functions, so the linker's --wrap replaces each of them for the whole library.
  */
 #include "pp/base/clock.h"
 
@@ -52,7 +52,6 @@ char *clock_utc_text(uint64_t real_ns, char text[CLOCK_TEXT_BYTES])
 char *clock_utc_text_zone(uint64_t real_ns, char text[CLOCK_TEXT_BYTES])
 {
 	clock_utc_text(real_ns, text);
-	strcat(text,
-	       "+00:00"); /* 19 + 6 bytes; a year never has more than four digits in 64 bits of ns */
+	strcat(text, "+00:00"); /* fits: 64 bits of ns end in the year 2554 */
 	return text;
 }

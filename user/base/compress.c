@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * gzip by zlib, the only file that includes it. Whole strings in, whole strings out, through a window on
- * the stack: the out buffer's maximum is what stops a bomb. zlib writes no time into the header unless
- * told to.
+ * gzip by zlib, the only file that includes it. Whole strings in, whole strings out, through a
+ * window on the stack: the out buffer's maximum is what stops a bomb. zlib writes no time into the
+ * header unless told to.
  */
 #include "pp/base/compress.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Symbols of errors, and the end of the program when one of our own invariants is broken. The table is
- * ours because glibc's strerrorname_np knows neither the leading minus of our messages nor the kernel's
- * private ENOTSUPP, which bpf(2) lets out.
+ * Symbols of errors, and the end of the program when one of our own invariants is broken. The
+ * table is ours because glibc's strerrorname_np knows neither the leading minus of our messages
+ * nor the kernel's private ENOTSUPP, which bpf(2) lets out.
  */
 #include "pp/base/err.h"
 

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Our own directories and files. A file is replaced by rename, so a reader or a crash sees the old one
- * or the new one, never half of it. A directory is judged by its descriptor, after it was opened.
+ * Our own directories and files. A file is replaced by rename, so a reader or a crash sees the old
+ * one or the new one, never half of it. A directory is judged by its descriptor, after it was
+ * opened.
  */
 #include "pp/base/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -120,7 +122,7 @@ int file__write_atomic(int dir_fd, const char *name, const void *data, size_t le
 	return fsync(dir_fd) < 0 ? -errno : 0;
 }
 
-int file__read_at(int dir_fd, const char *name, struct buf *out)
+static int read_regular(int dir_fd, const char *name, bool trusted, struct buf *out)
 {
 	_auto_close_ int fd = -1;
 	char chunk[READ_BYTES];
@@ -136,6 +138,8 @@ int file__read_at(int dir_fd, const char *name, struct buf *out)
 		return -errno;
 	if (!S_ISREG(st.st_mode))
 		return -EBADMSG;
+	if (trusted && ((st.st_uid != 0 && st.st_uid != geteuid()) || (st.st_mode & 022)))
+		return -EPERM;
 	for (;;) {
 		n = read(fd, chunk, sizeof(chunk));
 		if (n < 0 && errno == EINTR)
@@ -147,6 +151,16 @@ int file__read_at(int dir_fd, const char *name, struct buf *out)
 			return err;
 	}
 	return n < 0 ? -errno : buf__append(out, "", 0);
+}
+
+int file__read_at(int dir_fd, const char *name, struct buf *out)
+{
+	return read_regular(dir_fd, name, false, out);
+}
+
+int file__read_trusted(int dir_fd, const char *name, struct buf *out)
+{
+	return read_regular(dir_fd, name, true, out);
 }
 
 static pid_t read_holder(int fd)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Hash functions (multiply and fold, in the manner of wyhash) and the index: open addressing with linear
- * probing, at most 3/4 full, deletion by moving later entries back, so that no tombstones pile up.
- * The functions are not a defence against keys made to collide; indexes are bounded by their owners.
+ * Hash functions (multiply and fold, in the manner of wyhash) and the index: open addressing with
+ * linear probing, at most 3/4 full, deletion by moving later entries back, so that no tombstones
+ * pile up. The functions are not a defence against keys made to collide; indexes are bounded by
+ * their owners.
  */
 #include "pp/base/hash.h"
 

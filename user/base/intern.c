@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * A pool of distinct strings. Their bytes stand in chunks that never move, so a borrowed string stays
- * valid while the pool grows. What counts against the maximum: the bytes, a NUL and an entry for each.
+ * A pool of distinct strings. Their bytes stand in chunks that never move, so a borrowed string
+ * stays valid while the pool grows. What counts against the maximum: the bytes, a NUL and an entry
+ * for each.
  */
 #include "pp/base/intern.h"
 

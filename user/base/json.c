@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * JSON by json-c, the only file that includes it. What json-c would let through is refused here: text
- * behind the value, NaN and Infinity, NUL in strings. What we print is always valid UTF-8, whatever
- * names were put in. Not a schema: rooms know their own fields.
+ * JSON by json-c, the only file that includes it. What json-c would let through is refused here:
+ * text behind the value, NaN and Infinity, NUL in strings. What we print is always valid UTF-8,
+ * whatever names were put in. Not a schema: rooms know their own fields.
  */
 #include "pp/base/json.h"
 
@@ -119,7 +119,9 @@ int json__add_null(struct json_object *self, const char *name)
 	return attach(self, name, NULL);
 }
 
-/* Length of the UTF-8 sequence at s (RFC 3629: no overlong forms, no surrogates), 0 if it is none. */
+/*
+ * Length of the UTF-8 sequence at s (RFC 3629: no overlong forms, no surrogates), 0 if it is none.
+ */
 static size_t utf8_len(const unsigned char *s, size_t left)
 {
 	unsigned char low = 0x80, high = 0xbf;

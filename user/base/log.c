@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Log lines: formatted on the stack and written with one write(2), so that lines of two threads never
- * mix. Names in a line come from outside (thread names, paths, answers of a server): whatever could
- * break the line or talk to the terminal becomes '?'. No file and no time stamps: that is journald's.
+ * Log lines: formatted on the stack and written with one write(2), so that lines of two threads
+ * never mix. Names in a line come from outside (thread names, paths, answers of a server):
+ * whatever could break the line or talk to the terminal becomes '?'. No file and no time stamps:
+ * that is journald's.
  */
 #include "pp/base/log.h"
 

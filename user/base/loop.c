@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The event loop over libuv. libuv frees nothing and closes a handle only on the next turn, so __free
- * cuts the callback at once and leaves the memory to the close callback; that is why a callback may free
- * its own handle. With no active timer the loop sleeps in epoll without end: idle means no wake-ups.
+ * The event loop over libuv. libuv frees nothing and closes a handle only on the next turn, so
+ * __free cuts the callback at once and leaves the memory to the close callback; that is why a
+ * callback may free its own handle. With no active timer the loop sleeps in epoll without end:
+ * idle means no wake-ups.
  */
 #include "pp/base/loop.h"
 
@@ -162,7 +163,10 @@ static void on_io(uv_poll_t *uv, int status, int uv_events)
 		events |= LOOP_READ;
 	if (uv_events & UV_WRITABLE)
 		events |= LOOP_WRITE;
-	/* libuv says EBADF for EPOLLERR, though the descriptor is good and only its other end is not. */
+	/*
+	 * libuv says EBADF for EPOLLERR, though the descriptor is good and only its other end is
+	 * not.
+	 */
 	self->fn(self->arg, events, status == UV_EBADF ? -EIO : status);
 }
 

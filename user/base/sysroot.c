@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The way to the kernel's text files, below one directory descriptor. Such files have no size: they are
- * read until they end. Paths are ours (formats), only their numbers come from outside.
+ * The way to the kernel's text files, below one directory descriptor. Such files have no size:
+ * they are read until they end. Paths are ours (formats), only their numbers come from outside.
  */
 #include "pp/base/sysroot.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Growth of plain arrays: by half, never past the maximum that the caller names. The pointer is read and
- * written as bytes because the caller's has another type than void *.
+ * Growth of plain arrays: by half, never past the maximum that the caller names. The pointer is
+ * read and written as bytes because the caller's has another type than void *.
  */
 #include "pp/base/vec.h"
 

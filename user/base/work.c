@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Work for libuv's pool of threads. Each piece is listed in its loop until done() has been called, so
- * that the loop's end can cancel what is queued and wait for what runs: done() is called exactly once
- * for each submitted piece. Not a queue with a limit: whoever submits bounds what he has under way.
+ * Work for libuv's pool of threads. Each piece is listed in its loop until done() has been called,
+ * so that the loop's end can cancel what is queued and wait for what runs: done() is called
+ * exactly once for each submitted piece. Not a queue with a limit: whoever submits bounds what he
+ * has under way.
  */
 #include "internal.h"
 
@@ -71,7 +72,10 @@ int work__submit(struct loop *loop, void (*run)(void *arg), void (*done)(void *a
 
 void work__cancel_all(struct loop *loop)
 {
-	/* A running one answers EBUSY and ends by itself. done() comes from the loop, never from here. */
+	/*
+	 * A running one answers EBUSY and ends by itself. done() comes from the loop, never from
+	 * here.
+	 */
 	for (struct work *work = loop->works; work; work = work->next)
 		(void)uv_cancel((uv_req_t *)&work->uv);
 }

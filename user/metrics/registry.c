@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The counters of the user side, one atomic each. Names come from the X-list in the door, are only ever
- * appended, and a counter never goes down. Not the kernel's counters (abi.h) and no text format.
+ * The counters of the user side, one atomic each. Names come from the X-list in the door, are only
+ * ever appended, and a counter never goes down. Not the kernel's counters (abi.h) and no text
+ * format.
  */
 #include "pp/metrics.h"
 

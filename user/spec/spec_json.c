@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The wish as JSON: our own canonical form, both ways, and the combined_config of a Performance Studio
- * start command. A command that asks for what we cannot do is refused with the reason, never bent into
- * something else: the operator reads the sentence in the command's failure.
+ * The wish as JSON: our own canonical form, both ways, and the combined_config of a Performance
+ * Studio start command. A command that asks for what we cannot do is refused with the reason,
+ * never bent into something else: the operator reads the sentence in the command's failure.
  */
 #include "pp/spec.h"
 

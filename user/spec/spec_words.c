@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The wish as words of a command line, both ways. What is printed can be pasted into a shell and gives
- * the same wish again, whatever bytes a thread's name holds.
+ * The wish as words of a command line, both ways. What is printed can be pasted into a shell and
+ * gives the same wish again, whatever bytes a thread's name holds.
  */
 #include "pp/spec.h"
 

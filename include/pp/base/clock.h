@@ -10,7 +10,7 @@
 uint64_t clock_mono_ns(void); /* CLOCK_MONOTONIC, as bpf_ktime_get_ns */
 uint64_t clock_boot_ns(void); /* CLOCK_BOOTTIME */
 uint64_t clock_real_ns(void); /* CLOCK_REALTIME, Unix time */
-uint64_t clock_cpu_ns(void);  /* CPU time of this process */
+uint64_t clock_cpu_ns(void); /* CPU time of this process */
 
 #define CLOCK_TEXT_BYTES 40
 /* "2026-11-22T14:26:26" in UTC, no zone (the Studio's profile times). Returns text. */

@@ -2,8 +2,8 @@
 #ifndef PP_BASE_COMPRESS_H
 #define PP_BASE_COMPRESS_H
 /*
- * gzip of whole byte strings, both ways, bounded by the out buffer's maximum. Same input, same bytes
- * (no time stamp in the header).
+ * gzip of whole byte strings, both ways, bounded by the out buffer's maximum. Same input, same
+ * bytes (no time stamp in the header).
  */
 #include <stddef.h>
 

@@ -11,10 +11,10 @@ const char *errname(int err);
 
 /* Logs file and line and aborts; kept in release builds. */
 void assert_failed(const char *expr, const char *file, int line) __attribute__((noreturn));
-#define pp_assert(cond)                                            \
-	do {                                                       \
-		if (!(cond))                                       \
-			assert_failed(#cond, __FILE__, __LINE__);  \
+#define pp_assert(cond)                                           \
+	do {                                                      \
+		if (!(cond))                                      \
+			assert_failed(#cond, __FILE__, __LINE__); \
 	} while (0)
 
 #endif

@@ -26,7 +26,8 @@ struct hash_index {
 void hash_index__init(struct hash_index *self, hash_eq_fn eq, const void *arg);
 void hash_index__clear(struct hash_index *self);
 /* Returns 0 or -ENOENT. */
-int hash_index__find(const struct hash_index *self, uint64_t hash, const void *key, uint32_t *ret_id);
+int hash_index__find(const struct hash_index *self, uint64_t hash, const void *key,
+		     uint32_t *ret_id);
 /* The key must not be in it yet. Returns 0, -ENOMEM, -E2BIG (2^30 entries). */
 int hash_index__add(struct hash_index *self, uint64_t hash, uint32_t id);
 /* Returns 0 or -ENOENT. */

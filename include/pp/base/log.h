@@ -2,8 +2,9 @@
 #ifndef PP_BASE_LOG_H
 #define PP_BASE_LOG_H
 /*
- * One line to stderr per event that a person needs: "room: message 'subject': -ENOENT", lowercase, no
- * full stop. The caller at the door logs, once; library code returns errors. journald adds the time.
+ * One line to stderr per event that a person needs: "room: message 'subject': -ENOENT", lowercase,
+ * no full stop. The caller at the door logs, once; library code returns errors. journald adds the
+ * time.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,8 +17,8 @@ bool log_level__parse(const char *text, enum log_level *ret_level);
 void log_write(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #define log_error(...) log_write(LOG_LVL_ERROR, __VA_ARGS__)
-#define log_warn(...) log_write(LOG_LVL_WARN, __VA_ARGS__)
-#define log_info(...) log_write(LOG_LVL_INFO, __VA_ARGS__)
+#define log_warn(...)  log_write(LOG_LVL_WARN, __VA_ARGS__)
+#define log_info(...)  log_write(LOG_LVL_INFO, __VA_ARGS__)
 #define log_debug(...) log_write(LOG_LVL_DEBUG, __VA_ARGS__)
 
 /*
@@ -28,7 +29,7 @@ struct log_rate {
 	uint64_t last_ns;
 	uint64_t swallowed;
 };
-void log_every(struct log_rate *state, uint32_t interval_ms, enum log_level level, const char *fmt, ...)
-	__attribute__((format(printf, 4, 5)));
+void log_every(struct log_rate *state, uint32_t interval_ms, enum log_level level, const char *fmt,
+	       ...) __attribute__((format(printf, 4, 5)));
 
 #endif

@@ -2,9 +2,9 @@
 #ifndef PP_BASE_LOOP_H
 #define PP_BASE_LOOP_H
 /*
- * The one event loop of a program (libuv behind it): timers, descriptors, signals, and work for the
- * pool of two worker threads. All calls are loop-thread only unless said. A callback may free its own
- * handle. __free(NULL) is a no-op.
+ * The one event loop of a program (libuv behind it): timers, descriptors, signals, and work for
+ * the pool of two worker threads. All calls are loop-thread only unless said. A callback may free
+ * its own handle. __free(NULL) is a no-op.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -17,8 +17,8 @@ struct work;
 
 int loop__new(struct loop **ret_loop);
 /*
- * Stops timers, descriptors and signals, cancels queued work and waits for running work (their done()
- * is called), frees the handles that are left: their pointers are dead then.
+ * Stops timers, descriptors and signals, cancels queued work and waits for running work (their
+ * done() is called), frees the handles that are left: their pointers are dead then.
  */
 void loop__free(struct loop *self);
 /* Runs until loop__stop or until nothing is active. Returns 0. */
@@ -35,12 +35,14 @@ void loop_timer__free(struct loop_timer *self);
 
 enum { LOOP_READ = 1, LOOP_WRITE = 2 };
 /*
- * events: what is ready, or 0 with err: -EIO if epoll reports an error of the descriptor (a closed other
- * end, a refused connection: ask it); it is then paused until loop_io__set. The descriptor stays the
- * caller's (borrowed) and becomes non-blocking. -EPERM: it cannot be polled (regular files).
+ * events: what is ready, or 0 with err: -EIO if epoll reports an error of the descriptor (a closed
+ * other end, a refused connection: ask it); it is then paused until loop_io__set. The descriptor
+ * stays the caller's (borrowed) and becomes non-blocking. -EPERM: it cannot be polled (regular
+ * files).
  */
 typedef void (*loop_io_fn)(void *arg, int events, int err);
-int loop_io__new(struct loop *loop, int fd, int events, loop_io_fn fn, void *arg, struct loop_io **ret_io);
+int loop_io__new(struct loop *loop, int fd, int events, loop_io_fn fn, void *arg,
+		 struct loop_io **ret_io);
 int loop_io__set(struct loop_io *self, int events); /* 0 pauses */
 void loop_io__free(struct loop_io *self); /* the descriptor may be closed right after */
 
@@ -54,6 +56,7 @@ void loop_signal__free(struct loop_signal *self);
  * arg is the caller's; it must not hold pointers into loop-only objects while run() goes on.
  * Two workers (UV_THREADPOOL_SIZE is set to 2 by loop__new).
  */
-int work__submit(struct loop *loop, void (*run)(void *arg), void (*done)(void *arg, int err), void *arg);
+int work__submit(struct loop *loop, void (*run)(void *arg), void (*done)(void *arg, int err),
+		 void *arg);
 
 #endif

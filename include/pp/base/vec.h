@@ -11,6 +11,7 @@
  * new memory is zeroed. Returns 0, -E2BIG past max, -ENOMEM.
  */
 int vec_reserve(void **ptr, size_t elem_bytes, size_t want, size_t *cap, size_t max);
-#define vec_room(ptr, want, cap, max) vec_reserve((void **)&(ptr), sizeof(*(ptr)), (want), &(cap), (max))
+#define vec_room(ptr, want, cap, max) \
+	vec_reserve((void **)&(ptr), sizeof(*(ptr)), (want), &(cap), (max))
 
 #endif
