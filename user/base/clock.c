@@ -5,8 +5,6 @@
  */
 #include "pp/base/clock.h"
 
-#include <stdio.h>
-#include <string.h>
 #include <time.h>
 
 #include "pp/base/err.h"
@@ -39,19 +37,22 @@ uint64_t clock_cpu_ns(void)
 	return read_ns(CLOCK_PROCESS_CPUTIME_ID);
 }
 
-char *clock_utc_text(uint64_t real_ns, char text[CLOCK_TEXT_BYTES])
+static char *print_utc(uint64_t real_ns, const char *format, char text[CLOCK_TEXT_BYTES])
 {
 	time_t seconds = (time_t)(real_ns / 1000000000);
 	struct tm tm;
 
 	pp_assert(gmtime_r(&seconds, &tm));
-	pp_assert(strftime(text, CLOCK_TEXT_BYTES, "%Y-%m-%dT%H:%M:%S", &tm));
+	pp_assert(strftime(text, CLOCK_TEXT_BYTES, format, &tm));
 	return text;
+}
+
+char *clock_utc_text(uint64_t real_ns, char text[CLOCK_TEXT_BYTES])
+{
+	return print_utc(real_ns, "%Y-%m-%dT%H:%M:%S", text);
 }
 
 char *clock_utc_text_zone(uint64_t real_ns, char text[CLOCK_TEXT_BYTES])
 {
-	clock_utc_text(real_ns, text);
-	strcat(text, "+00:00"); /* fits: 64 bits of ns end in the year 2554 */
-	return text;
+	return print_utc(real_ns, "%Y-%m-%dT%H:%M:%S+00:00", text);
 }

@@ -6,12 +6,12 @@
  * libuv is included by these two files only.
  */
 #include <stdbool.h>
-#include <uv.h>
 
+struct uv_loop_s;
 struct work;
 
 struct loop {
-	uv_loop_t uv;
+	struct uv_loop_s *uv; /* uv_loop_t; ours */
 	struct work *works; /* submitted, done() not yet called */
 	bool ending; /* loop__free runs: nothing new starts */
 };

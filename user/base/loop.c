@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <uv.h>
 
 #include "internal.h"
 
@@ -42,8 +43,10 @@ int loop__new(struct loop **ret_loop)
 		return -ENOMEM;
 	/* Read by libuv when the first work is submitted; an operator's value stands. */
 	setenv("UV_THREADPOOL_SIZE", WORKERS, 0);
-	err = uv_loop_init(&self->uv);
+	self->uv = calloc(1, sizeof(*self->uv));
+	err = self->uv ? uv_loop_init(self->uv) : -ENOMEM;
 	if (err) {
+		free(self->uv);
 		free(self);
 		return err;
 	}
@@ -79,25 +82,26 @@ void loop__free(struct loop *self)
 	if (!self)
 		return;
 	self->ending = true;
-	uv_walk(&self->uv, silence, NULL);
+	uv_walk(self->uv, silence, NULL);
 	work__cancel_all(self);
 	while (self->works)
-		uv_run(&self->uv, UV_RUN_ONCE);
-	uv_walk(&self->uv, close_ours, NULL);
-	while (uv_loop_close(&self->uv) == UV_EBUSY)
-		uv_run(&self->uv, UV_RUN_ONCE);
+		uv_run(self->uv, UV_RUN_ONCE);
+	uv_walk(self->uv, close_ours, NULL);
+	while (uv_loop_close(self->uv) == UV_EBUSY)
+		uv_run(self->uv, UV_RUN_ONCE);
+	free(self->uv);
 	free(self);
 }
 
 int loop__run(struct loop *self)
 {
-	(void)uv_run(&self->uv, UV_RUN_DEFAULT); /* tells only whether something is still active */
+	(void)uv_run(self->uv, UV_RUN_DEFAULT); /* tells only whether something is still active */
 	return 0;
 }
 
 void loop__stop(struct loop *self)
 {
-	uv_stop(&self->uv);
+	uv_stop(self->uv);
 }
 
 static void on_timer(uv_timer_t *uv)
@@ -120,7 +124,7 @@ int loop_timer__new(struct loop *loop, loop_timer_fn fn, void *arg, struct loop_
 	self->loop = loop;
 	self->fn = fn;
 	self->arg = arg;
-	err = uv_timer_init(&loop->uv, &self->uv);
+	err = uv_timer_init(loop->uv, &self->uv);
 	if (err) {
 		free(self);
 		return err;
@@ -134,7 +138,7 @@ int loop_timer__start(struct loop_timer *self, uint64_t after_ms, uint64_t repea
 	if (self->loop->ending)
 		return -ECANCELED;
 	/* libuv counts from when the loop last woke; a long callback would shorten the time. */
-	uv_update_time(&self->loop->uv);
+	uv_update_time(self->loop->uv);
 	return uv_timer_start(&self->uv, on_timer, after_ms, repeat_ms);
 }
 
@@ -183,7 +187,7 @@ int loop_io__new(struct loop *loop, int fd, int events, loop_io_fn fn, void *arg
 		return -ENOMEM;
 	self->fn = fn;
 	self->arg = arg;
-	err = uv_poll_init(&loop->uv, &self->uv, fd);
+	err = uv_poll_init(loop->uv, &self->uv, fd);
 	if (err) {
 		free(self);
 		return err;
@@ -235,7 +239,7 @@ int loop_signal__new(struct loop *loop, int signo, loop_signal_fn fn, void *arg,
 		return -ENOMEM;
 	self->fn = fn;
 	self->arg = arg;
-	err = uv_signal_init(&loop->uv, &self->uv);
+	err = uv_signal_init(loop->uv, &self->uv);
 	if (err) {
 		free(self);
 		return err;

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <uv.h>
 
 #include "pp/base/loop.h"
 
@@ -57,7 +58,7 @@ int work__submit(struct loop *loop, void (*run)(void *arg), void (*done)(void *a
 	self->run = run;
 	self->done = done;
 	self->arg = arg;
-	err = uv_queue_work(&loop->uv, &self->uv, on_worker, on_done);
+	err = uv_queue_work(loop->uv, &self->uv, on_worker, on_done);
 	if (err) {
 		free(self);
 		return err;
