@@ -25,6 +25,13 @@
 	X(TIMED_NS, "timed_ns", INFO, "ns spent in those")                                       \
 	X(RUNS_FORK, "runs_fork", INFO, "runs of pp_fork")                                       \
 	X(RUNS_EXIT, "runs_exit", INFO, "runs of pp_exit")
+enum pp_counter_kind {
+	PP_KIND_TAKEN,
+	PP_KIND_ACCEPTED,
+	PP_KIND_FILTERED,
+	PP_KIND_LOST,
+	PP_KIND_INFO,
+};
 enum pp_counter {
 #define X(id, name, kind, text) PP_CNT_##id,
 	PP_COUNTERS(X)

@@ -81,6 +81,7 @@ struct collect_stats {
  * may differ from taken by a sample per CPU at a window's edge.
  */
 void collect__stats(const struct collect *self, struct collect_stats *ret_stats);
+/* Begins a new window: sums are forgotten, processes are announced again. From inside drained(). */
 void collect__mark(struct collect *self);
 
 /* What this kernel and these permissions allow; rows for `pulseprof feature probe`. */

@@ -146,8 +146,9 @@ void profile__free(struct profile *self);
 
 /* Interns a string (any length < 64 KiB). Returns 0, -ENOMEM, -E2BIG. */
 int profile__string(struct profile *self, const char *str, uint32_t *ret_id);
-/* Finds or adds. key: borrowed. */
+/* Always a new one: two files may share a path. Numbered from 1 in the order of the calls. */
 int profile__module(struct profile *self, const char *path, const char *build_id, uint32_t *ret_module);
+/* The next four find or add. */
 int profile__process(struct profile *self, uint32_t pid, uint32_t exec_id, uint64_t start_boottime_ns,
 		     const char *comm, uint32_t *ret_process);
 int profile__frame(struct profile *self, enum profile_frame_kind kind, uint32_t module, uint64_t off,

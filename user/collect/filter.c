@@ -75,5 +75,10 @@ void filter__clear(struct collect *self)
 {
 	map__empty(bpf_map__fd(self->skel->maps.pp_filter_pids), sizeof(__u32));
 	map__empty(bpf_map__fd(self->skel->maps.pp_filter_comms), PP_COMM_BYTES);
+	filter__forget_processes(self);
+}
+
+void filter__forget_processes(struct collect *self)
+{
 	map__empty(bpf_map__fd(self->skel->maps.pp_procs), sizeof(struct pp_proc_id));
 }

@@ -98,6 +98,7 @@ void sources__off(struct collect *self);
 /* filter.c */
 int filter__set(struct collect *self, const char **ret_why);
 void filter__clear(struct collect *self);
+void filter__forget_processes(struct collect *self); /* each is announced again */
 
 /* ring.c */
 int ring__open(struct collect *self);

@@ -19,15 +19,6 @@ struct stack_key {
 	uint32_t kernel_depth;
 };
 
-static bool module_eq(const void *arg, uint32_t id, const void *key)
-{
-	const struct profile *profile = arg;
-	const struct profile_module *want = key;
-
-	return profile->modules[id].path == want->path &&
-	       profile->modules[id].build_id == want->build_id;
-}
-
 static bool process_eq(const void *arg, uint32_t id, const void *key)
 {
 	const struct profile_process *have = &((const struct profile *)arg)->processes[id];
@@ -69,7 +60,6 @@ static bool sample_eq(const void *arg, uint32_t id, const void *key)
 
 void profile_build__init(struct profile_build *self, const struct profile *profile)
 {
-	hash_index__init(&self->modules, module_eq, profile);
 	hash_index__init(&self->processes, process_eq, profile);
 	hash_index__init(&self->frames, frame_eq, profile);
 	hash_index__init(&self->stacks, stack_eq, profile);
@@ -96,7 +86,6 @@ int profile__module(struct profile *self, const char *path, const char *build_id
 {
 	struct profile_build *build = self->build;
 	struct profile_module key;
-	uint64_t hash;
 	int err;
 
 	err = profile__string(self, path, &key.path);
@@ -104,15 +93,10 @@ int profile__module(struct profile *self, const char *path, const char *build_id
 		err = profile__string(self, build_id, &key.build_id);
 	if (err)
 		return err;
-	hash = hash_bytes(&key, sizeof(key), HASH_SEED);
-	if (!hash_index__find(&build->modules, hash, &key, ret_module))
-		return 0;
 	err = check_size(self);
 	if (!err)
 		err = vec_room(self->modules, self->module_cnt + 1, build->module_cap,
 			       PROFILE_BYTES_MAX / sizeof(key));
-	if (!err)
-		err = hash_index__add(&build->modules, hash, self->module_cnt);
 	if (err)
 		return err;
 	self->modules[self->module_cnt] = key;

@@ -14,7 +14,6 @@
 #define PROFILE_STRING_MAX_BYTES  65535u
 
 struct profile_build {
-	struct hash_index modules;
 	struct hash_index processes;
 	struct hash_index frames;
 	struct hash_index stacks;

@@ -62,7 +62,7 @@ size_t profile__bytes(const struct profile *self)
 {
 	const struct profile_build *build = self->build;
 	/* A slot of hash_index is a hash and an id. */
-	size_t slot_cnt = (size_t)build->modules.cap + build->processes.cap + build->frames.cap +
+	size_t slot_cnt = (size_t)build->processes.cap + build->frames.cap +
 			  build->stacks.cap + build->samples.cap;
 
 	return sizeof(*self) + sizeof(*build) + intern__bytes(self->strings) +

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef PP_RECORD_INTERNAL_H
+#define PP_RECORD_INTERNAL_H
+/*
+ * What run.c (the life of a run) and window.c (counts into a profile) share.
+ */
+#include "pp/collect.h"
+#include "pp/proc.h"
+#include "pp/profile.h"
+#include "pp/record.h"
+
+/* What the host and we ourselves had used, at the beginning of a window. */
+struct usage {
+	uint64_t mono_ns;
+	uint64_t real_ns;
+	uint64_t own_cpu_ns;
+	uint64_t host_busy_ticks;
+	uint64_t host_total_ticks;
+};
+
+/* A window being built. */
+struct window {
+	struct profile *profile; /* owned until finished */
+	struct proc_table *table; /* owned: maps are read anew in each window */
+	struct usage begin;
+	int err; /* first failure to keep a count; what it was counted as is in dropped */
+	uint64_t dropped;
+};
+
+int window__begin(struct window *self, const struct sysroot *root);
+void window__clear(struct window *self);
+/* The first sample of a process: reads its maps while it lives. */
+void window__note(struct window *self, const struct pp_proc_id *proc, uint32_t tid);
+/* A count from the kernel; what cannot be kept is added to dropped. */
+void window__add(struct window *self, const struct collect_count *count, uint64_t now_ns);
+/* Fills in account and meta. */
+int window__close(struct window *self, const struct sysroot *root,
+		  const struct collect_stats *stats, const struct session_spec *spec);
+
+#endif

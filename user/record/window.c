@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * From the kernel's counts to a profile: addresses become {module, offset} here, while the process table
+ * is as fresh as it gets, and stay without names until the window is closed. The only place where the
+ * kernel's view and the profile's meet.
+ */
+#include "internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "pp/base/buf.h"
+#include "pp/base/cleanup.h"
+#include "pp/base/clock.h"
+#include "pp/base/sysroot.h"
+
+#define FRAMES_MAX (PP_USER_FRAMES_MAX + PP_KERNEL_FRAMES_MAX)
+_Static_assert(FRAMES_MAX <= PROFILE_DEPTH_MAX, "a whole stack fits into a profile");
+
+/* A stack on its way into the profile. */
+struct stack_build {
+	uint32_t frames[FRAMES_MAX];
+	uint32_t depth;
+	uint32_t kernel_depth;
+	enum profile_stack_end end;
+};
+
+/* user nice system idle iowait irq softirq steal, from the first line; the rest of the file is long. */
+#define STAT_FIELDS 8
+#define STAT_IDLE   3
+#define STAT_IOWAIT 4
+static void host__read_ticks(const struct sysroot *root, uint64_t *ret_busy, uint64_t *ret_total)
+{
+	_auto_close_ int fd = sysroot__open(root, O_RDONLY, "proc/stat");
+	char text[512], *at = text;
+	ssize_t got = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	uint64_t total = 0, idle = 0;
+
+	*ret_busy = 0;
+	*ret_total = 0;
+	if (got <= 0)
+		return;
+	text[got] = '\0';
+	strsep(&at, " ");
+	for (int i = 0; i < STAT_FIELDS && at; i++) {
+		uint64_t ticks = strtoull(at, &at, 10);
+
+		total += ticks;
+		if (i == STAT_IDLE || i == STAT_IOWAIT)
+			idle += ticks;
+	}
+	*ret_busy = total - idle;
+	*ret_total = total;
+}
+
+static void usage__read(const struct sysroot *root, struct usage *ret_usage)
+{
+	ret_usage->mono_ns = clock_mono_ns();
+	ret_usage->real_ns = clock_real_ns();
+	ret_usage->own_cpu_ns = clock_cpu_ns();
+	host__read_ticks(root, &ret_usage->host_busy_ticks, &ret_usage->host_total_ticks);
+}
+
+int window__begin(struct window *self, const struct sysroot *root)
+{
+	int err;
+
+	memset(self, 0, sizeof(*self));
+	usage__read(root, &self->begin);
+	err = proc_table__new(root, &self->table);
+	if (!err)
+		err = profile__new(&self->profile);
+	if (err)
+		window__clear(self);
+	return err;
+}
+
+void window__clear(struct window *self)
+{
+	profile__free(self->profile);
+	proc_table__free(self->table);
+	memset(self, 0, sizeof(*self));
+}
+
+static struct proc_id proc_id_of(const struct pp_proc_id *id)
+{
+	return (struct proc_id){ .pid = id->tgid,
+				 .exec_id = id->exec_id,
+				 .start_boottime_ns = id->start_boottime_ns };
+}
+
+void window__note(struct window *self, const struct pp_proc_id *proc, uint32_t tid)
+{
+	struct proc_id id = proc_id_of(proc);
+
+	(void)proc_table__note(self->table, &id,
+			       tid); /* one that has gone stays unknown, and is counted */
+}
+
+static enum profile_stack_end end_of(const struct collect_count *count)
+{
+	if (!count->user_stored)
+		return STACK_END_NOT_STORED;
+	switch (count->key->end) {
+	case PP_END_NO_USER: return STACK_END_NONE;
+	case PP_END_FRAMES_MAX: return STACK_END_TRUNCATED;
+	case PP_END_FAULT: return STACK_END_UNREADABLE;
+	default: return STACK_END_NO_FRAME_POINTER;
+	}
+}
+
+/* Modules of profile and table have the same numbers: symbolization relies on it. */
+static int module__sync(struct window *self)
+{
+	uint32_t ignored;
+	int err = 0;
+
+	while (!err && self->profile->module_cnt < proc_table__module_cnt(self->table))
+		err = profile__module(
+			self->profile,
+			proc_table__module(self->table, self->profile->module_cnt)->path, "",
+			&ignored);
+	return err;
+}
+
+/*
+ * One user address. Returns 0, -ENOENT when it lies in no executable mapping (the address is no code),
+ * -ESRCH when the process had gone before its maps could be read.
+ */
+static int user_frame(struct window *self, const struct proc_id *id, uint32_t tid, uint64_t addr,
+		      bool is_return, uint64_t now_ns, uint32_t *ret_frame)
+{
+	const struct mapping *mapping;
+	int err = proc_table__find(self->table, id, addr, &mapping);
+
+	if (err == -ENOENT && proc_table__refresh(self->table, id, tid, now_ns) == 1)
+		err = proc_table__find(self->table, id, addr, &mapping);
+	if (err == -ESRCH) /* never a guess: one frame without module */
+		return profile__frame(self->profile, FRAME_NATIVE, 0, 0, false, ret_frame);
+	if (err)
+		return err;
+	err = module__sync(self);
+	if (err)
+		return err;
+	switch (mapping->kind) {
+	case MAPPING_FILE:
+		return profile__frame(self->profile, FRAME_NATIVE, mapping->module,
+				      mapping__addr_to_off(mapping, addr), is_return, ret_frame);
+	case MAPPING_VDSO:
+		return profile__frame(self->profile, FRAME_VDSO, mapping->module,
+				      addr - mapping->start_addr, is_return, ret_frame);
+	default: return profile__frame(self->profile, FRAME_ANON, 0, 0, false, ret_frame);
+	}
+}
+
+static int add_kernel_frames(struct window *self, const struct collect_count *count,
+			     struct stack_build *stack)
+{
+	int err = 0;
+
+	for (uint32_t i = 0;
+	     i < min_of(count->kernel_depth, (uint32_t)PP_KERNEL_FRAMES_MAX) && !err; i++)
+		err = profile__frame(self->profile, FRAME_KERNEL, 0, count->kernel_addrs[i], i > 0,
+				     &stack->frames[stack->depth++]);
+	stack->kernel_depth = stack->depth;
+	return err;
+}
+
+/*
+ * A frame pointer walk through code that has none finds numbers that are no return addresses: at the
+ * first that lies in no executable mapping the stack is cut, and says so.
+ */
+static int add_user_frames(struct window *self, const struct collect_count *count, uint64_t now_ns,
+			   struct stack_build *stack)
+{
+	struct proc_id id = proc_id_of(&count->key->proc);
+
+	for (uint32_t i = 0; i < min_of(count->user_depth, (uint32_t)PP_USER_FRAMES_MAX); i++) {
+		int err = user_frame(self, &id, count->tid, count->user_addrs[i], i > 0, now_ns,
+				     &stack->frames[stack->depth]);
+
+		if (err == -ENOENT) {
+			stack->end = STACK_END_BAD_RETURN;
+			return 0;
+		}
+		if (err)
+			return err;
+		stack->depth++;
+	}
+	return 0;
+}
+
+static int try_add(struct window *self, const struct collect_count *count, uint64_t now_ns)
+{
+	const struct pp_sample_key *key = count->key;
+	struct stack_build stack = { .end = end_of(count) };
+	char comm[PP_COMM_BYTES + 1] = {};
+	uint32_t process, stack_index, known = self->profile->process_cnt;
+	int err;
+
+	memcpy(comm, key->comm, PP_COMM_BYTES);
+	err = profile__process(self->profile, key->proc.tgid, key->proc.exec_id,
+			       key->proc.start_boottime_ns, comm, &process);
+	if (!err && process == known && count->user_depth) /* the announcement may have been lost */
+		window__note(self, &key->proc, count->tid);
+	if (!err)
+		err = add_kernel_frames(self, count, &stack);
+	if (!err)
+		err = add_user_frames(self, count, now_ns, &stack);
+	if (!err)
+		err = profile__stack(self->profile, stack.frames, stack.depth, stack.kernel_depth,
+				     &stack_index);
+	if (!err)
+		err = profile__add(self->profile, process, comm, key->cgroup_id, stack_index,
+				   stack.end, count->cnt);
+	return err;
+}
+
+void window__add(struct window *self, const struct collect_count *count, uint64_t now_ns)
+{
+	int err = try_add(self, count, now_ns);
+
+	if (!err)
+		return;
+	self->dropped += count->cnt;
+	if (!self->err)
+		self->err = err;
+}
+
+static void add_reasons(struct profile_account *account, const struct collect_stats *stats)
+{
+	static const struct {
+		const char *name;
+		enum pp_counter_kind kind;
+	} counters[] = {
+#define X(id, name, kind, text) [PP_CNT_##id] = { name, PP_KIND_##kind },
+		PP_COUNTERS(X)
+#undef X
+	};
+
+	for (uint32_t i = 0; i < PP_CNT_MAX; i++) {
+		if (!stats->counters[i])
+			continue;
+		if (counters[i].kind == PP_KIND_FILTERED)
+			profile_account__filtered(account, counters[i].name, stats->counters[i]);
+		else if (counters[i].kind == PP_KIND_LOST)
+			profile_account__lost(account, counters[i].name, stats->counters[i]);
+	}
+}
+
+static void fill_account(struct window *self, const struct collect_stats *stats)
+{
+	struct profile_account *account = &self->profile->account;
+
+	account->taken = stats->counters[PP_CNT_TAKEN];
+	account->accepted = stats->counters[PP_CNT_ACCEPTED] - self->dropped;
+	add_reasons(account, stats);
+	if (self->dropped)
+		profile_account__lost(account, "profile_full", self->dropped);
+	/* The first period of an event may end just before or after it is read: never a negative miss. */
+	account->expected = max_of(stats->expected, account->taken);
+	account->missed = account->expected - account->taken;
+}
+
+static double mem_used_pct(const struct sysroot *root)
+{
+	_auto_buf_ struct buf text;
+	const char *total, *available;
+	double total_kb, available_kb;
+
+	buf__init(&text, 16 << 10);
+	if (sysroot__read(root, &text, "proc/meminfo") || !text.data)
+		return -1;
+	total = strstr(text.data, "MemTotal:");
+	available = strstr(text.data, "MemAvailable:");
+	if (!total || !available)
+		return -1;
+	total_kb = strtod(total + strlen("MemTotal:"), NULL);
+	available_kb = strtod(available + strlen("MemAvailable:"), NULL);
+	return total_kb > 0 ? 100.0 * (total_kb - available_kb) / total_kb : -1;
+}
+
+static void fill_usage(struct window *self, const struct sysroot *root)
+{
+	struct profile_meta *meta = &self->profile->meta;
+	struct rusage rusage;
+	struct usage now;
+	uint64_t total;
+
+	usage__read(root, &now);
+	total = now.host_total_ticks - self->begin.host_total_ticks;
+	meta->start_real_ns = self->begin.real_ns;
+	meta->end_real_ns = now.real_ns;
+	meta->duration_ns = now.mono_ns - self->begin.mono_ns;
+	meta->user_cpu_ns = now.own_cpu_ns - self->begin.own_cpu_ns;
+	meta->busy_pct =
+		total ? 100.0 * (now.host_busy_ticks - self->begin.host_busy_ticks) / total : -1;
+	meta->mem_pct = mem_used_pct(root);
+	getrusage(RUSAGE_SELF, &rusage);
+	meta->rss_peak_bytes = (uint64_t)rusage.ru_maxrss * 1024;
+}
+
+int window__close(struct window *self, const struct sysroot *root,
+		  const struct collect_stats *stats, const struct session_spec *spec)
+{
+	struct profile_meta *meta = &self->profile->meta;
+	char hostname[256] = "";
+	int err;
+
+	fill_account(self, stats);
+	fill_usage(self, root);
+	meta->rate_hz = stats->rate_hz;
+	meta->cpu_cnt = stats->cpu_cnt;
+	meta->continuous = spec->continuous;
+	if (stats->counters[PP_CNT_TIMED])
+		meta->kernel_ns_per_sample =
+			stats->counters[PP_CNT_TIMED_NS] / stats->counters[PP_CNT_TIMED];
+	gethostname(hostname, sizeof(hostname) - 1);
+	err = profile__string(self->profile, hostname, &meta->hostname);
+	if (!err)
+		err = profile__string(self->profile, stats->clock, &meta->event);
+	if (!err)
+		err = profile__string(self->profile,
+				      stats->clock_is_software ? "cpu-clock (software)" :
+								 "cycles (hardware)",
+				      &meta->clock);
+	return err;
+}
