@@ -68,7 +68,6 @@ void profile_build__init(struct profile_build *self, const struct profile *profi
 
 void profile_build__clear(struct profile_build *self)
 {
-	hash_index__clear(&self->modules);
 	hash_index__clear(&self->processes);
 	hash_index__clear(&self->frames);
 	hash_index__clear(&self->stacks);
