@@ -134,7 +134,7 @@ $(O)/fuzz_%: tests/fuzz/fuzz_%.c $(LIB) $(O)/gen/flags
 
 test-programs: $(TEST_PROGRAMS) $(E2E_HELPERS) ## build the workloads and helpers of the tests
 
-run: all test-programs ## studio and daemon on loopback, one profile of this host
+run: all $(O)/programs/fp_deep ## studio and daemon on loopback, one profile of this host
 	$(Q)tools/run
 
 # The suites one after the other, whatever fails; a suite that has no counts at the end has failed.
@@ -154,7 +154,7 @@ unit-san:
 e2e: all test-programs ## end to end on this kernel; needs root
 	$(Q)TALLY_DEADLINE_S=300 tests/tally e2e -- $(sort $(wildcard tests/e2e/*.t))
 
-vm: all test-programs ## load, sample and drain on other kernels, in QEMU
+vm: all $(O)/programs/fp_deep ## load, sample and drain on other kernels, in QEMU
 	$(Q)TALLY_DEADLINE_S=600 tests/tally vm -- tests/vm/run
 
 fuzz: ## fuzz each parser, FUZZ_SECONDS (60) in total
