@@ -61,6 +61,8 @@ static void free_handle(uv_handle_t *handle)
 
 static void silence(uv_handle_t *handle, void *arg)
 {
+	if (uv_is_closing(handle))
+		return;
 	switch (uv_handle_get_type(handle)) {
 	case UV_TIMER: uv_timer_stop((uv_timer_t *)handle); break;
 	case UV_POLL: uv_poll_stop((uv_poll_t *)handle); break;
