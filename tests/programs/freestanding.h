@@ -24,6 +24,7 @@ typedef unsigned long word;
 
 enum {
 	SYS_read = 0,
+	SYS_write = 1,
 	SYS_open = 2,
 	SYS_mmap = 9,
 	SYS_nanosleep = 35,
