@@ -36,8 +36,12 @@ int elf_image__off_to_vaddr(const struct elf_image *self, uint64_t off, uint64_t
 /* Exactly len bytes at a file offset. 0, -EBADMSG (not all inside the file), -errno. */
 int elf_image__read(const struct elf_image *self, uint64_t off, void *data, size_t len);
 
-/* Does the code at off (any offset) begin as entry points do? End a thread by exit(result)? x86-64, arm64. */
+/*
+ * For files without symbols, x86-64 and some arm64: does the code at off (any offset) begin as entry
+ * points do? How long is the entry's code there (0: no telling)? Does it end a thread by exit(result)?
+ */
 bool elf_image__enters_at(const struct elf_image *self, uint64_t off);
+uint32_t elf_image__entry_bytes(const struct elf_image *self, uint64_t off);
 bool elf_image__exits_at(const struct elf_image *self, uint64_t off);
 
 /* A defined function symbol, as it stands in the file; its name is read only when somebody asks. */

@@ -11,7 +11,8 @@
 
 #include "pp/base/cleanup.h"
 
-#define CODE_BYTES_MAX 16
+#define CODE_BYTES_MAX	16
+#define ENTRY_BYTES_MAX 64
 
 struct code_pattern {
 	uint16_t machine;
@@ -61,6 +62,28 @@ static bool matches(const struct elf_image *self, uint64_t off, const struct cod
 bool elf_image__enters_at(const struct elf_image *self, uint64_t off)
 {
 	return matches(self, off, entry_patterns, ARRAY_SIZE(entry_patterns));
+}
+
+/* call rel32 or call *rel32(%rip), then hlt: glibc's _start; jmp *%r12: ld.so's, with _dl_start_user */
+static bool ends_entry(const uint8_t *code, size_t len)
+{
+	if (len >= 6 && code[len - 1] == 0xf4)
+		return code[len - 6] == 0xe8 ||
+		       (len >= 7 && code[len - 7] == 0xff && code[len - 6] == 0x15);
+	return len >= 3 && code[len - 3] == 0x41 && code[len - 2] == 0xff && code[len - 1] == 0xe4;
+}
+
+uint32_t elf_image__entry_bytes(const struct elf_image *self, uint64_t off)
+{
+	uint8_t code[ENTRY_BYTES_MAX];
+	size_t len = off < self->len ? min_of(self->len - off, sizeof(code)) : 0;
+
+	if (self->machine != EM_X86_64 || elf_image__read(self, off, code, len))
+		return 0;
+	for (uint32_t i = 1; i <= len; i++)
+		if (ends_entry(code, i))
+			return i;
+	return 0;
 }
 
 bool elf_image__exits_at(const struct elf_image *self, uint64_t off)

@@ -3,9 +3,9 @@
  * Where a user stack truly ends: in a program's entry, or in the code that a new thread or vfork child
  * starts with. Known by what cannot lie, so that stripped files count too:
  *
- *   the ELF entry: the function that starts there, or without symbols its first 64 bytes (_start is 34 to
- *   47 bytes in glibc; ld.so's _start and _dl_start_user are 63 together). A library's entry is filling
- *   (old linkers put the start of .text), so a file that is no program must begin as entries do;
+ *   the ELF entry: the function that starts there, or without symbols the entry's code up to the
+ *   instruction that ends it. A library's entry is filling (old linkers put the start of .text), so a file
+ *   that is no program must begin as entries do;
  *   a return address followed by exit(result), as clone and clone3 have behind the call of the thread's
  *   function. glibc before 2.18 calls _exit there: found by the function's name.
  */
@@ -15,8 +15,6 @@
 
 #include "pp/base/cleanup.h"
 
-#define ENTRY_BYTES 64
-
 static bool is_entry(const struct elf_image *image, const struct lookup_slot *slot, uint64_t off,
 		     const struct elf_symbol *symbol)
 {
@@ -24,8 +22,7 @@ static bool is_entry(const struct elf_image *image, const struct lookup_slot *sl
 
 	if (entry == 0 || slot->vaddr < entry)
 		return false;
-	if (symbol ? symbol->vaddr != entry :
-		     behind >= ENTRY_BYTES || (slot->has_start && slot->start.vaddr > entry))
+	if (symbol ? symbol->vaddr != entry : behind >= elf_image__entry_bytes(image, off - behind))
 		return false;
 	return elf_image__is_program(image) || elf_image__enters_at(image, off - behind);
 }
