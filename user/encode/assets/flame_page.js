@@ -13,11 +13,11 @@ const calm = matchMedia('(prefers-reduced-motion: reduce)');
 const kinds = {
 	n: { label: 'user', hue: 152, spread: 62 },
 	k: { label: 'kernel', hue: 28, spread: 16 },
-	u: { label: 'unknown', hue: 0, grey: true },
+	u: { label: 'unknown', hue: 220, spread: 0, grey: true },
 	i: { label: 'incomplete', hue: 350, spread: 0 },
 	t: { label: 'thread', hue: 222, spread: 0 },
 	c: { label: 'container', hue: 262, spread: 0 },
-	r: { label: 'all', hue: 222, spread: 0 },
+	r: { label: 'all', hue: 222, spread: 0, grey: true },
 };
 
 const byId = (id) => document.getElementById(id);
@@ -99,7 +99,8 @@ function hash(text) {
 	let h = 2166136261;
 	for (let i = 0; i < text.length; i++)
 		h = Math.imul(h ^ text.charCodeAt(i), 16777619);
-	return (h >>> 8) / 0x1000000;
+	h = Math.imul(h ^ (h >>> 15), 0x2c1b3c6d);
+	return ((h ^ (h >>> 12)) >>> 8) / 0x1000000;
 }
 
 /* Frames of one file share a hue; a function keeps its shade everywhere. */
@@ -147,7 +148,7 @@ function showTiles() {
 		tile(count(summary.stacks), 'distinct stacks'),
 		tile(complete === null ? '–' : `${complete.toFixed(1)}\u202f%`, 'user stacks complete',
 			complete === null ? '' : complete >= 95 ? 'good' : 'warn'),
-		tile(percent(summary.missed, summary.expected), 'missed by the kernel', summary.missed ? 'warn' : 'good'),
+		tile(percent(summary.missed, summary.expected), 'missed by the kernel', summary.missed > summary.expected / 200 ? 'warn' : 'good'),
 		tile(count(lost), 'lost', lost ? 'bad' : 'good'));
 }
 
@@ -206,7 +207,7 @@ const chart = flamegraph()
 	.width(chartElement.clientWidth)
 	.cellHeight(20)
 	.minFrameSize(0.6)
-	.transitionDuration(calm.matches || profile.nodes.length > 30000 ? 0 : 220)
+	.transitionDuration(0)
 	.inverted(true)
 	.resetHeightOnZoom(true)
 	.tooltip(noTooltip)
@@ -337,7 +338,7 @@ function showFunctions() {
 		dot.style.background = colourOf(kindOf(node), moduleOf(node), nameOf(node));
 		button.type = 'button';
 		button.addEventListener('click', () => searchFor(nameOf(node)));
-		return [element('td', '', dot, button), percent(self, data.value), count(self), percent(total, data.value)];
+		return [element('td', '', element('div', 'function', dot, button)), percent(self, data.value), count(self), percent(total, data.value)];
 	});
 	if (rows.length)
 		panel('Hottest functions', table(['function', 'itself', 'samples', 'with callees'], rows));
@@ -372,7 +373,7 @@ function showEnds() {
 	const meter = element('div', 'meter');
 	const good = element('i', '');
 
-	good.style.cssText = `width:${summary.user_stacks_complete_pct || 0}%;background:var(--good)`;
+	good.style.width = `${summary.user_stacks_complete_pct || 0}%`;
 	meter.append(good);
 	if (!ends.length && !none)
 		return;
@@ -411,6 +412,7 @@ function onChartKey(event) {
 function flip() {
 	chart.inverted(!chart.inverted());
 	byId('flip').setAttribute('aria-pressed', String(!chart.inverted()));
+	chartElement.classList.toggle('upwards', !chart.inverted());
 	chart.update();
 }
 
@@ -449,6 +451,7 @@ function start() {
 	selection.datum(data);
 	chart(selection);
 	root = chartElement.__data__;
+	chart.transitionDuration(calm.matches || profile.nodes.length > 30000 ? 0 : 220);
 	showFunctions();
 	showProcesses();
 	showEnds();
