@@ -14,7 +14,7 @@ struct buf;
 struct json_object;
 
 struct encode_format {
-	const char *name;      /* "collapsed", "html" */
+	const char *name; /* "collapsed", "html" */
 	const char *extension; /* "col", "html" */
 	const char *mime;
 	int (*encode)(const struct profile *profile, struct buf *out);
@@ -35,7 +35,8 @@ int encode__html(const struct profile *profile, struct buf *out);
 /* What the Studio's header line needs beyond the profile: the 23 metadata keys and the rest. */
 struct encode_host {
 	char hostname[256], private_ip[64], mac_address[24];
-	char system_name[64], os_name[128], os_release[64], kernel_release[128], kernel_version[256];
+	char system_name[64], os_name[128], os_release[64], kernel_release[128],
+		kernel_version[256];
 	char hardware_type[64], libc_type[32], libc_version[64], cloud_provider[32];
 	char run_mode[32], deployment_type[32], agent_version[32], service_name[256];
 	uint32_t processors;
@@ -45,11 +46,11 @@ struct encode_host {
 	uint64_t spawn_uptime_ms;
 };
 /* "# {json}\n" and the collapsed lines. html: a flame graph page for the ad hoc view, or NULL. */
-int encode__studio_file(const struct profile *profile, const struct encode_host *host, const char *html,
-			struct buf *out);
+int encode__studio_file(const struct profile *profile, const struct encode_host *host,
+			const char *html, struct buf *out);
 /* The whole upload body (plain JSON, not yet compressed): start_time, end_time, profile, gpid, ... */
-int encode__studio_body(const struct profile *profile, const struct encode_host *host, const char *html,
-			const char *gpid, struct buf *out);
+int encode__studio_body(const struct profile *profile, const struct encode_host *host,
+			const char *html, const char *gpid, struct buf *out);
 
 /* One JSON object with the summary fields of the command line's -j (append-only). */
 int encode__summary(const struct profile *profile, struct json_object **ret_json);

@@ -173,8 +173,7 @@ static void make_large(void)
 			snprintf(word, sizeof(word), "app%u!frame_%u_%u ", i % 7, d,
 				 d < 3 ? 0 : random_below(d < 12 ? 2 : 5000));
 			pp_assert(len + strlen(word) < sizeof(stack));
-			strcpy(stack + len, word);
-			len += strlen(word);
+			len += (size_t)snprintf(stack + len, sizeof(stack) - len, "%s", word);
 		}
 		snprintf(comm, sizeof(comm), "worker-%u", i % 7);
 		add_sample(100 + i % 7, comm, stack, STACK_END_COMPLETE, 1 + random_below(20));

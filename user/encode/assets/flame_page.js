@@ -11,11 +11,11 @@ const summary = profile.summary;
 const dark = matchMedia('(prefers-color-scheme: dark)');
 const calm = matchMedia('(prefers-reduced-motion: reduce)');
 const kinds = {
-	n: { label: 'user', hue: 152, spread: 62 },
+	n: { label: 'user', hue: 145, spread: 50 },
 	k: { label: 'kernel', hue: 28, spread: 16 },
 	u: { label: 'unknown', hue: 220, spread: 0, grey: true },
 	i: { label: 'incomplete', hue: 350, spread: 0 },
-	t: { label: 'thread', hue: 222, spread: 0 },
+	t: { label: 'thread', hue: 236, spread: 0 },
 	c: { label: 'container', hue: 262, spread: 0 },
 	r: { label: 'all', hue: 222, spread: 0, grey: true },
 };
