@@ -12,21 +12,22 @@
 #include <stdint.h>
 
 #include "pp/base/intern.h"
+#include "pp/profile_account.h"
 
 /* Why a user stack ended where it did. Names are append-only (JSON fields, pages). */
-#define PP_STACK_ENDS(X)                                                              \
-	X(NONE, "no_user_stack", "kernel thread or no user part")                     \
-	X(COMPLETE, "complete", "outermost frame lies in a known bottom")             \
+#define PP_STACK_ENDS(X)                                                                     \
+	X(NONE, "no_user_stack", "kernel thread or no user part")                            \
+	X(COMPLETE, "complete", "outermost frame lies in a known bottom")                    \
 	X(NO_FRAME_POINTER, "no_frame_pointer", "the frame pointer was 0 or left the stack") \
-	X(TRUNCATED, "truncated", "more frames than the limit")                       \
-	X(UNREADABLE, "unreadable", "the stack memory could not be read")             \
-	X(BAD_RETURN, "bad_return_address", "a return address outside executable code") \
+	X(TRUNCATED, "truncated", "more frames than the limit")                              \
+	X(UNREADABLE, "unreadable", "the stack memory could not be read")                    \
+	X(BAD_RETURN, "bad_return_address", "a return address outside executable code")      \
 	X(NOT_STORED, "stack_not_stored", "counted, but the stack map was full")
 enum profile_stack_end {
 #define X(id, name, text) STACK_END_##id,
 	PP_STACK_ENDS(X)
 #undef X
-	STACK_END_CNT
+		STACK_END_CNT
 };
 const char *profile_stack_end__name(uint32_t end);
 
@@ -79,46 +80,6 @@ struct profile_sample {
 	uint64_t weight; /* number of samples, >= 1 */
 };
 
-#define PROFILE_REASONS_MAX 16
-struct profile_reason {
-	const char *name; /* static: a counter's name, "idle" ... */
-	uint64_t cnt;
-};
-
-struct profile_account {
-	uint64_t expected;
-	uint64_t missed; /* what the kernel did not deliver */
-	uint64_t taken;
-	uint64_t accepted;
-	uint64_t filtered;
-	uint64_t lost;
-	struct profile_reason filtered_by[PROFILE_REASONS_MAX];
-	struct profile_reason lost_by[PROFILE_REASONS_MAX];
-	uint32_t filtered_by_cnt;
-	uint32_t lost_by_cnt;
-};
-
-/* Said about the whole run. Strings are owned by the profile (intern ids). */
-struct profile_meta {
-	uint64_t start_real_ns;
-	uint64_t end_real_ns;
-	uint64_t duration_ns; /* monotonic */
-	uint32_t rate_hz;
-	uint32_t event; /* intern id: "cpu-clock", "cycles" */
-	uint32_t clock; /* intern id: which clock made the samples, e.g. "cpu-clock (software)" */
-	uint32_t hostname; /* intern id */
-	uint32_t cpu_cnt;
-	uint32_t kernel_ns_per_sample; /* measured by the sampler on itself; 0: none measured */
-	uint32_t pad;
-	uint64_t user_cpu_ns; /* our own CPU time for this run */
-	uint64_t rss_peak_bytes;
-	double busy_pct; /* CPU time used on the host in the window, of all CPUs; < 0 unknown */
-	double mem_pct;  /* < 0 unknown */
-	uint8_t continuous;
-	uint8_t interrupted; /* stopped before its planned end */
-	uint8_t pad2[6];
-};
-
 struct profile {
 	struct intern *strings;
 	struct profile_module *modules;
@@ -147,31 +108,29 @@ void profile__free(struct profile *self);
 /* Interns a string (any length < 64 KiB). Returns 0, -ENOMEM, -E2BIG. */
 int profile__string(struct profile *self, const char *str, uint32_t *ret_id);
 /* Always a new one: two files may share a path. Numbered from 1 in the order of the calls. */
-int profile__module(struct profile *self, const char *path, const char *build_id, uint32_t *ret_module);
+int profile__module(struct profile *self, const char *path, const char *build_id,
+		    uint32_t *ret_module);
 /* The next four find or add. */
-int profile__process(struct profile *self, uint32_t pid, uint32_t exec_id, uint64_t start_boottime_ns,
-		     const char *comm, uint32_t *ret_process);
-int profile__frame(struct profile *self, enum profile_frame_kind kind, uint32_t module, uint64_t off,
-		   bool is_return, uint32_t *ret_frame);
+int profile__process(struct profile *self, uint32_t pid, uint32_t exec_id,
+		     uint64_t start_boottime_ns, const char *comm, uint32_t *ret_process);
+int profile__frame(struct profile *self, enum profile_frame_kind kind, uint32_t module,
+		   uint64_t off, bool is_return, uint32_t *ret_frame);
 /* frames: leaf first, kernel part first; borrowed. -E2BIG past PROFILE_DEPTH_MAX or the byte limit. */
-int profile__stack(struct profile *self, const uint32_t *frames, uint32_t depth, uint32_t kernel_depth,
-		   uint32_t *ret_stack);
+int profile__stack(struct profile *self, const uint32_t *frames, uint32_t depth,
+		   uint32_t kernel_depth, uint32_t *ret_stack);
 /* Adds weight to the sample with these members, or makes it. */
-int profile__add(struct profile *self, uint32_t process, const char *thread_name, uint64_t cgroup_id,
-		 uint32_t stack, enum profile_stack_end end, uint64_t weight);
+int profile__add(struct profile *self, uint32_t process, const char *thread_name,
+		 uint64_t cgroup_id, uint32_t stack, enum profile_stack_end end, uint64_t weight);
 size_t profile__bytes(const struct profile *self); /* memory in use */
 
 /* Are the equations above true? Returns 0 or -EBADMSG. */
 int profile__check(const struct profile *self);
-/* Sets one reason and adds to filtered or lost. */
-void profile_account__filtered(struct profile_account *self, const char *name, uint64_t cnt);
-void profile_account__lost(struct profile_account *self, const char *name, uint64_t cnt);
-
 /*
  * The frame's text for people, without any suffix: its name, else "module+0xoff", "[anon]",
  * "[unknown]" (kernel). Never a raw address. Truncated at text_bytes. Returns text.
  */
-char *profile_frame__text(const struct profile *self, uint32_t frame, char *text, size_t text_bytes);
+char *profile_frame__text(const struct profile *self, uint32_t frame, char *text,
+			  size_t text_bytes);
 
 struct profile_totals {
 	uint64_t user_stacks; /* weight of samples with a user part */
