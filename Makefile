@@ -3,7 +3,7 @@
 # `make help` lists the targets.
 O ?= $(if $(SAN),build-san,build)
 CLANG ?= clang
-BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool) bpftool)
+BPFTOOL ?= $(firstword $(wildcard /usr/lib/linux-tools/*/bpftool /usr/sbin/bpftool /usr/local/sbin/bpftool) bpftool)
 PKG_CONFIG ?= pkg-config
 PREFIX ?= /usr
 FUZZ_SECONDS ?= 60
