@@ -31,7 +31,7 @@
 
 static void copy_text(char *text, size_t text_bytes, const char *value)
 {
-	size_t len = strnlen(value, text_bytes - 1);
+	size_t len = min_of(strlen(value), text_bytes - 1);
 
 	memcpy(text, value, len);
 	text[len] = '\0';
