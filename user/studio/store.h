@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef PP_STUDIO_STORE_H
+#define PP_STUDIO_STORE_H
+/*
+ * What the studio remembers: hosts, commands, the list of profiles. Calls fail with -EBUSY (locked),
+ * -ENOSPC, -EROFS, -EIO, -EBADMSG (damaged) or -ENOMEM; nothing is half-written then, and the next call
+ * may work. Times are Unix milliseconds and come in as arguments. Loop thread only.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct json_object;
+struct store;
+
+#define UUID_TEXT_BYTES	   37
+#define HOST_OFFLINE_MS	   120000
+#define COMMAND_EXPIRES_MS 600000
+#define COMMANDS_OPEN_MAX  64 /* of one host */
+
+/* -EPROTO: made by a newer version. */
+int store__open(const char *path, struct store **ret_store);
+void store__close(struct store *self);
+
+struct heartbeat { /* strings borrowed; NULL where absent */
+	const char *hostname, *service, *address, *status, *agent_version, *run_mode;
+	const char *last_command_id;
+	const struct json_object *received_ids; /* array or NULL */
+};
+struct command { /* given: command__clear */
+	char id[UUID_TEXT_BYTES];
+	char *type;
+	char *config; /* JSON text */
+};
+void command__clear(struct command *self);
+/* Remembers the host; -ENOENT: no command for it (the heartbeat is recorded all the same). */
+int store__heartbeat(struct store *self, const struct heartbeat *beat, uint64_t now_ms,
+		     struct command *ret_command);
+
+struct new_command {
+	const char *id, *hostname, *type, *config; /* borrowed */
+};
+struct new_request {
+	const char *id, *service;
+	bool is_start, continuous, stops_host;
+	uint32_t duration_s;
+	const struct new_command *commands;
+	size_t command_cnt;
+};
+/* All of them or none. -EDQUOT: a host has COMMANDS_OPEN_MAX open commands. */
+int store__add_request(struct store *self, const struct new_request *request, uint64_t now_ms);
+
+struct completion {
+	const char *id, *hostname, *status, *error, *results_path;
+	int64_t execution_time_s; /* < 0: not given */
+};
+/* -ENOENT: not delivered to that host; -EALREADY: has a final status already, see ret_status. */
+int store__complete(struct store *self, const struct completion *completion, uint64_t now_ms,
+		    char ret_status[16]);
+
+struct stored_profile {
+	int64_t id;
+	const char *hostname, *service;
+	int64_t start_ms, end_ms, received_ms; /* end_ms 0: not said */
+	uint64_t samples, stacks, lines_skipped, bytes;
+	double complete_pct; /* < 0: not said */
+	uint32_t rate_hz; /* 0: not said */
+	bool continuous, has_html;
+};
+int store__begin(struct store *self);
+int store__commit(struct store *self);
+void store__rollback(struct store *self); /* no-op outside a transaction */
+/* The row, and which ad hoc command it answers; inside begin and commit. */
+int store__add_profile(struct store *self, const struct stored_profile *profile, int64_t *ret_id);
+int store__set_profile_bytes(struct store *self, int64_t id, uint64_t bytes);
+/* Strings are borrowed until the next call on the store. -ENOENT. */
+int store__profile(struct store *self, int64_t id, struct stored_profile *ret_profile);
+int store__profile_totals(struct store *self, uint64_t *ret_cnt, uint64_t *ret_bytes,
+			  int64_t *ret_oldest);
+int store__remove_profile(struct store *self, int64_t id);
+/* The agent process's number: text "" makes one; -ENOENT: never given. */
+int store__gpid(struct store *self, const char *text, const char *hostname, const char *service,
+		uint64_t now_ms, int64_t *ret_gpid);
+/* Lasting counters; names are append-only: "profiles_evicted", "lines_skipped". */
+int store__count(struct store *self, const char *name, uint64_t n);
+int store__counter(struct store *self, const char *name, uint64_t *ret_n);
+
+struct stored_host {
+	int64_t id;
+	const char *hostname, *service, *address, *status, *agent_version, *run_mode;
+	int64_t last_seen_ms;
+	bool is_waiting, is_profiling, is_continuous;
+	/* the newest command; id NULL: none */
+	const char *command_id, *command_type, *command_status, *command_error, *command_config;
+	bool command_continuous;
+	int64_t command_made_ms, command_begun_ms, command_duration_s, command_profile;
+};
+/* Newest first. fn's non-zero return ends it and is returned. */
+int store__each_host(struct store *self, uint64_t now_ms,
+		     int (*fn)(void *arg, const struct stored_host *host), void *arg);
+int store__each_profile(struct store *self, uint32_t max,
+			int (*fn)(void *arg, const struct stored_profile *profile), void *arg);
+
+#endif
