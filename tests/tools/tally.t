@@ -29,7 +29,7 @@ counts() {
 	fi
 }
 
-echo 1..12
+echo 1..13
 counts '2 passed, 0 failed, 0 skipped' "two passed" 'printf "1..2\nok 1 - a\nok 2 - b\n"'
 counts '1 passed, 1 failed, 0 skipped' "one failed" 'printf "1..2\nok 1 - a\nnot ok 2 - b\n"; exit 1'
 counts '1 passed, 0 failed, 1 skipped' "one skipped" 'printf "1..2\nok 1 - a\nok 2 - b # SKIP no root\n"'
@@ -44,3 +44,10 @@ TALLY_DEADLINE_S=1 counts '1 passed, 1 failed, 0 skipped' "a deadline that passe
 counts '2 passed, 0 failed, 0 skipped' "two plans of one program add up" \
 	'printf "1..1\nok 1 - a\n1..1\nok 1 - b\n"'
 counts '1 passed, 1 failed, 0 skipped' "a suite that never ran fails" 'printf "1..1\nok 1 - a\n"' other
+
+"$tally" reset
+"$tally" empty -- >/dev/null
+rc=$?
+n=$((n + 1))
+[ $rc = 1 ] && [ "$("$tally" total empty | tail -n 1)" = '0 passed, 1 failed, 0 skipped' ] || printf 'not '
+echo "ok $n - a suite without tests fails"
