@@ -34,7 +34,8 @@ struct control_ops {
 	 * control__run_ended exactly once, neither from inside this call. An id may be begun again after its
 	 * end: a continuous run that made room for an ad hoc one.
 	 */
-	int (*start)(void *arg, const char *command_id, const struct session_spec *spec, const char **ret_why);
+	int (*start)(void *arg, const char *command_id, const struct session_spec *spec,
+		     const char **ret_why);
 	/* End the run of this id early; what was collected is uploaded. control__run_ended follows, later. */
 	void (*stop)(void *arg, const char *command_id);
 	void *arg;

@@ -20,17 +20,17 @@ struct net_options {
 
 struct http_request {
 	const char *method; /* "GET", "POST" */
-	const char *url;    /* http:// or https:// only */
+	const char *url; /* http:// or https:// only */
 	const char *const *headers; /* "Name: value", NULL-terminated; may be NULL */
-	const void *body;   /* copied */
+	const void *body; /* copied */
 	size_t body_len;
 	uint32_t timeout_ms;
 	size_t reply_max_bytes;
 };
 
 struct http_reply {
-	int err;     /* 0: an HTTP answer came. -ETIMEDOUT, -ECONNREFUSED, -EHOSTUNREACH, -E2BIG, -EPROTO, -ECANCELED */
-	int status;  /* 200 ... when err is 0 */
+	int err; /* 0: an HTTP answer came. -ETIMEDOUT, -ECONNREFUSED, -EHOSTUNREACH, -E2BIG, -EPROTO, -ECANCELED */
+	int status; /* 200 ... when err is 0 */
 	const char *body; /* NUL-terminated, borrowed during the callback; "" if none */
 	size_t body_len;
 	char why[160]; /* for people, when err; holds no secret */

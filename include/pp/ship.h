@@ -15,11 +15,11 @@ struct buf;
 struct ship;
 
 #define SHIP_SPOOL_MAX_BYTES (64u << 20)
-#define SHIP_BODY_MAX_BYTES (4u << 20) /* compressed, the web app's limit */
+#define SHIP_BODY_MAX_BYTES  (4u << 20) /* compressed, the web app's limit */
 
 struct ship_options {
-	const char *state_dir;	   /* spool is state_dir/spool */
-	const char *server_host;   /* base URL of the profile API */
+	const char *state_dir; /* spool is state_dir/spool */
+	const char *server_host; /* base URL of the profile API */
 	const char *service_name;
 	const char *token;
 	uint64_t spool_max_bytes; /* 0: SHIP_SPOOL_MAX_BYTES */
@@ -29,7 +29,8 @@ struct ship_options {
  * Takes up what a run before left in the spool. 0, -EINVAL (server_host is no http(s) address), -EPERM and
  * the like for the directory.
  */
-int ship__new(struct loop *loop, struct net *net, const struct ship_options *options, struct ship **ret_ship);
+int ship__new(struct loop *loop, struct net *net, const struct ship_options *options,
+	      struct ship **ret_ship);
 void ship__free(struct ship *self); /* what is unsent stays in the spool */
 /*
  * body: the plain JSON object with the member "gpid":"" (no blanks), which is filled in when sent; borrowed.
@@ -38,6 +39,7 @@ void ship__free(struct ship *self); /* what is unsent stays in the spool */
  * written).
  */
 int ship__put(struct ship *self, const void *body, size_t len);
-uint32_t ship__waiting(const struct ship *self); /* profiles not yet sent, the one being sent included */
+uint32_t
+ship__waiting(const struct ship *self); /* profiles not yet sent, the one being sent included */
 
 #endif

@@ -1,0 +1,644 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The controller against a server that the test plays, with recorded answers of the real Performance
+ * Studio (tests/data/exchanges) and with answers that no server should give. The daemon is played too:
+ * it notes what it is asked to begin and to end.
+ */
+/* UNIT_LDFLAGS: -Wl,--wrap=net__send,--wrap=net_call__cancel,--wrap=loop_timer__new,--wrap=loop_timer__start,--wrap=loop_timer__stop,--wrap=loop_timer__is_active,--wrap=loop_timer__free,--wrap=work__submit,--wrap=clock_mono_ns */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "fake_wire.h"
+#include "pp/base/buf.h"
+#include "pp/base/cleanup.h"
+#include "pp/base/file.h"
+#include "pp/base/json.h"
+#include "pp/control.h"
+#include "pp/metrics.h"
+
+#define BEAT  "/api/metrics/heartbeat"
+#define DONE  "/api/metrics/command_completion"
+#define ID(n) "00000000-0000-4000-8000-0000000000" #n
+
+/* What the daemon was asked, as words: "start ID", "stop ID". */
+static struct {
+	struct control *control;
+	char running[64];
+	struct session_spec spec;
+	bool stop_asked;
+	int refuse; /* the next start fails with this */
+	uint32_t starts, stops;
+} host;
+
+static int host_start(void *arg, const char *command_id, const struct session_spec *spec,
+		      const char **ret_why)
+{
+	assert_string_equal(host.running, ""); /* one run at a time */
+	if (host.refuse) {
+		*ret_why = "no BTF";
+		return host.refuse;
+	}
+	snprintf(host.running, sizeof(host.running), "%s", command_id);
+	host.spec = *spec;
+	host.stop_asked = false;
+	host.starts++;
+	return 0;
+}
+
+static void host_stop(void *arg, const char *command_id)
+{
+	assert_string_equal(host.running, command_id);
+	assert_false(host.stop_asked);
+	host.stop_asked = true;
+	host.stops++;
+}
+
+static void host_ends(const char *why)
+{
+	char id[64];
+
+	memcpy(id, host.running, sizeof(id));
+	assert_string_not_equal(id, "");
+	host.running[0] = '\0';
+	host.stop_asked = false;
+	control__run_ended(host.control, id, why);
+}
+
+static int set_up(void **state)
+{
+	struct control_options options = { .api_server = "http://studio.example:8080/",
+					   .service_name = "svc",
+					   .hostname = "node-7",
+					   .token = "s3cret",
+					   .agent_version = "0.1.0",
+					   .run_mode = "standalone_executable",
+					   .heartbeat_interval_s = 30 };
+	struct control_ops ops = { .start = host_start, .stop = host_stop };
+
+	memset(&host, 0, sizeof(host));
+	session_spec__init(&options.defaults);
+	return control__new(NULL, NULL, &options, &ops, &host.control);
+}
+
+static int tear_down(void **state)
+{
+	control__free(host.control);
+	wire_reset();
+	return 0;
+}
+
+/* The beat that is open, or the next one: time passes until it is sent. */
+static struct net_call *beat(void)
+{
+	struct net_call *call = wire_open(BEAT);
+
+	if (!call) {
+		wire_expire();
+		call = wire_open(BEAT);
+	}
+	assert_non_null(call);
+	return call;
+}
+
+/* A command arrives with the next beat. */
+static void command(const char *id, const char *type, const char *config)
+{
+	_auto_buf_ struct buf body;
+
+	buf__init(&body, 65536);
+	buf__printf(
+		&body,
+		"{\"success\":true,\"message\":\"\",\"command_id\":\"%s\",\"profiling_command\":"
+		"{\"command_type\":\"%s\",\"combined_config\":%s}}",
+		id, type, config);
+	wire_answer(beat(), 200, body.data);
+}
+
+/* The report that is open is about this, and the server takes it. why: NULL for completed. */
+static void reported(const char *id, const char *why)
+{
+	struct net_call *call = wire_open(DONE);
+	_auto_json_ struct json_object *json = NULL;
+	const char *text;
+
+	assert_non_null(call);
+	assert_int_equal(json__parse(call->body, call->body_len, &json), 0);
+	assert_int_equal(json__get_str(json, "command_id", &text), 0);
+	assert_string_equal(text, id);
+	assert_int_equal(json__get_str(json, "status", &text), 0);
+	assert_string_equal(text, why ? "failed" : "completed");
+	assert_int_equal(json__get_str(json, "error_message", &text), why ? 0 : -ENOENT);
+	if (why)
+		assert_non_null(strstr(text, why));
+	wire_answer(call, 200, "{\"success\":true,\"message\":\"recorded\"}");
+}
+
+static void nothing_reported(void)
+{
+	assert_null(wire_open(DONE));
+}
+
+#define CONTINUOUS \
+	"{\"continuous\":true,\"duration\":60,\"frequency\":11,\"profiling_mode\":\"cpu\"}"
+#define ADHOC "{\"continuous\":false,\"duration\":10,\"frequency\":99,\"profiling_mode\":\"cpu\"}"
+#define NO_COMMAND \
+	"{\"success\":true,\"message\":\"\",\"profiling_command\":null,\"command_id\":null}"
+
+static void heartbeat_has_what_both_studios_take(void **state)
+{
+	_auto_json_ struct json_object *json = NULL;
+	struct json_object *value;
+	struct net_call *call;
+	const char *text;
+
+	control__start(host.control);
+	command(ID(01), "start", ADHOC);
+	call = beat();
+	assert_string_equal(call->url, "http://studio.example:8080" BEAT);
+	assert_non_null(strstr(call->headers, "Authorization: Bearer s3cret\n"));
+	assert_null(strstr(call->body, "s3cret"));
+	assert_int_equal(json__parse(call->body, call->body_len, &json), 0);
+	assert_int_equal(json__get_str(json, "hostname", &text), 0);
+	assert_string_equal(text, "node-7");
+	assert_int_equal(json__get_str(json, "status", &text), 0);
+	assert_string_equal(text, "active");
+	assert_int_equal(json__get_str(json, "timestamp", &text), 0);
+	assert_string_equal(text + strlen(text) - 6, "+00:00");
+	assert_int_equal(json__get_str(json, "last_command_id", &text), 0);
+	assert_string_equal(text, ID(01));
+	assert_int_equal(json__get_array(json, "received_command_ids", &value), 0);
+	assert_int_equal(json__len(value), 1);
+	assert_int_equal(json__get_array(json, "executed_command_ids", &value), 0);
+	assert_int_equal(json__len(value), 0); /* not sampling yet */
+	assert_int_equal(json__get_array(json, "containers", &value), 0);
+	/* Null would be refused by a strict server. */
+	assert_int_equal(json__get_any(json, "pod_name", &value), -ENOENT);
+}
+
+static void start_is_completed_when_it_samples_and_only_once(void **state)
+{
+	control__start(host.control);
+	command(ID(01), "start", ADHOC);
+	assert_string_equal(host.running, ID(01));
+	assert_int_equal(host.spec.rate_hz, 99);
+	assert_int_equal(host.spec.duration_s, 10);
+	nothing_reported();
+	control__run_sampling(host.control, ID(01));
+	reported(ID(01), NULL);
+	control__run_sampling(host.control, ID(01));
+	command(ID(01), "start", ADHOC); /* the server repeats it for ever */
+	host_ends(NULL);
+	command(ID(01), "start", ADHOC);
+	command(ID(01), "start", ADHOC);
+	nothing_reported();
+	assert_int_equal(host.starts, 1);
+}
+
+static void start_that_cannot_be_is_failed_with_the_reason(void **state)
+{
+	control__start(host.control);
+	host.refuse = -EOPNOTSUPP;
+	command(ID(01), "start", ADHOC);
+	reported(ID(01), "no BTF");
+	host.refuse = 0;
+	command(ID(02), "start", "{\"profiling_mode\":\"allocation\"}");
+	reported(ID(02), "allocation");
+	command(ID(03), "start", "{\"target_hostnames\":[\"other\",5,null]}");
+	reported(ID(03), "target_hostnames");
+	command(ID(04), "restart", "{}");
+	reported(ID(04), "Unknown command type 'restart'");
+	command(ID(05), "start", "{\"frequency\":1000000}");
+	reported(ID(05), "");
+	command(ID(06), "stop", "{\"stop_level\":\"process\",\"pids\":\"1\"}");
+	reported(ID(06), "pids");
+	assert_int_equal(host.starts, 0);
+	command(ID(07), "start", "{\"target_hostnames\":[\"other\",\"node-7\"],\"duration\":null}");
+	assert_string_equal(host.running, ID(07));
+}
+
+static void run_that_fails_before_its_first_sample_is_failed(void **state)
+{
+	control__start(host.control);
+	command(ID(01), "start", ADHOC);
+	host_ends("perf_event_open: -EACCES");
+	reported(ID(01), "-EACCES");
+	command(ID(02), "start", ADHOC);
+	control__run_sampling(host.control, ID(02));
+	host_ends("disk full");
+	reported(ID(02), NULL); /* the one report is spent; the log has the rest */
+	nothing_reported();
+}
+
+static void adhoc_waits_for_adhoc_up_to_a_bound(void **state)
+{
+	char id[64];
+	int i;
+
+	control__start(host.control);
+	command(ID(01), "start", ADHOC);
+	for (i = 10; i < 21; i++) {
+		snprintf(id, sizeof(id), "00000000-0000-4000-8000-0000000000%d", i);
+		command(id, "start", ADHOC);
+	}
+	reported(ID(20), "too many");
+	host_ends(NULL);
+	reported(ID(01), NULL);
+	assert_string_equal(host.running, ID(10));
+}
+
+static void adhoc_interrupts_continuous_which_comes_back(void **state)
+{
+	control__start(host.control);
+	command(ID(01), "start", CONTINUOUS);
+	control__run_sampling(host.control, ID(01));
+	reported(ID(01), NULL);
+	command(ID(02), "start", ADHOC);
+	assert_true(host.stop_asked);
+	host_ends(NULL);
+	assert_string_equal(host.running, ID(02));
+	control__run_sampling(host.control, ID(02));
+	reported(ID(02), NULL);
+	host_ends(NULL);
+	assert_string_equal(host.running, ID(01));
+	assert_true(host.spec.continuous);
+	control__run_sampling(host.control, ID(01));
+	nothing_reported();
+}
+
+static void continuous_comes_back_even_if_it_had_no_time_to_sample(void **state)
+{
+	control__start(host.control);
+	command(ID(01), "start", CONTINUOUS);
+	command(ID(02), "start", ADHOC);
+	host_ends("nothing was sampled");
+	nothing_reported();
+	host_ends(NULL);
+	reported(ID(02), NULL);
+	assert_string_equal(host.running, ID(01));
+	control__run_sampling(host.control, ID(01));
+	reported(ID(01), NULL);
+}
+
+static void newer_continuous_replaces_older(void **state)
+{
+	control__start(host.control);
+	command(ID(01), "start", CONTINUOUS);
+	control__run_sampling(host.control, ID(01));
+	reported(ID(01), NULL);
+	command(ID(02), "start", CONTINUOUS);
+	command(ID(03), "start", CONTINUOUS);
+	reported(ID(02), "superseded");
+	assert_int_equal(host.stops, 1);
+	host_ends(NULL);
+	assert_string_equal(host.running, ID(03));
+	control__run_sampling(host.control, ID(03));
+	reported(ID(03), NULL);
+	host_ends(NULL);
+	assert_string_equal(host.running, "");
+	nothing_reported();
+}
+
+static void continuous_waits_for_adhoc(void **state)
+{
+	control__start(host.control);
+	command(ID(01), "start", ADHOC);
+	command(ID(02), "start", CONTINUOUS);
+	assert_false(host.stop_asked);
+	host_ends(NULL);
+	reported(ID(01), NULL);
+	assert_string_equal(host.running, ID(02));
+}
+
+static void stop_ends_the_run_and_all_that_waits(void **state)
+{
+	control__start(host.control);
+	command(ID(01), "start", CONTINUOUS);
+	control__run_sampling(host.control, ID(01));
+	reported(ID(01), NULL);
+	command(ID(02), "start", ADHOC);
+	host_ends(NULL); /* 02 runs, 01 waits to come back */
+	command(ID(03), "start", ADHOC);
+	command(ID(04), "stop", "{\"stop_level\":\"host\"}");
+	assert_true(host.stop_asked);
+	reported(ID(03), "stopped before it started");
+	reported(ID(04), NULL);
+	host_ends(NULL);
+	reported(ID(02), "stopped before the first sample");
+	assert_string_equal(host.running, "");
+	command(ID(05), "stop", "{\"stop_level\":\"host\"}"); /* nothing runs: done all the same */
+	reported(ID(05), NULL);
+	nothing_reported();
+}
+
+static void stop_of_processes_leaves_the_others(void **state)
+{
+	control__start(host.control);
+	command(ID(01), "start", "{\"continuous\":true,\"pids\":[300,100,200]}");
+	control__run_sampling(host.control, ID(01));
+	reported(ID(01), NULL);
+	command(ID(02), "stop", "{\"stop_level\":\"process\",\"pids\":[200,999]}");
+	reported(ID(02), NULL);
+	assert_true(host.stop_asked);
+	host_ends(NULL);
+	assert_string_equal(host.running, ID(01));
+	assert_int_equal(host.spec.pid_cnt, 2);
+	assert_int_equal(host.spec.pids[0], 100);
+	assert_int_equal(host.spec.pids[1], 300);
+	command(ID(03), "stop", "{\"stop_level\":\"process\",\"pids\":[999]}");
+	reported(ID(03), NULL);
+	assert_false(host.stop_asked); /* nothing of it runs: the run is left alone */
+	command(ID(04), "stop", "{\"stop_level\":\"process\",\"pids\":[100,300]}");
+	reported(ID(04), NULL);
+	assert_true(host.stop_asked);
+	host_ends(NULL);
+	assert_string_equal(host.running, "");
+}
+
+static void adhoc_shrunk_by_a_stop_runs_for_the_time_left(void **state)
+{
+	control__start(host.control);
+	command(ID(01), "start", "{\"duration\":100,\"pids\":[1,2]}");
+	control__run_sampling(host.control, ID(01));
+	reported(ID(01), NULL);
+	command(ID(02), "stop", "{\"pids\":[2]}"); /* one interval later */
+	reported(ID(02), NULL);
+	host_ends(NULL);
+	assert_string_equal(host.running, ID(01));
+	assert_int_equal(host.spec.pid_cnt, 1);
+	assert_in_range(host.spec.duration_s, 60, 75);
+}
+
+static void stop_of_a_process_ends_a_run_over_the_whole_host(void **state)
+{
+	control__start(host.control);
+	command(ID(01), "start", CONTINUOUS);
+	command(ID(02), "stop", "{\"stop_level\":\"process\",\"pids\":[7]}");
+	assert_true(host.stop_asked);
+	host_ends(NULL);
+	assert_string_equal(host.running, "");
+}
+
+static void bad_answers_never_stop_the_beat(void **state)
+{
+	static const char *const bodies[] = {
+		"",
+		"<html>",
+		"\"Internal server error while processing heartbeat\"",
+		"[]",
+		"null",
+		"7",
+		"{\"success\":\"yes\"}",
+		"{\"success\":false,\"message\":\"no\"}",
+		"{\"message\":{}}",
+		"{\"profiling_command\":\"start\",\"command_id\":\"" ID(01) "\"}",
+		"{\"profiling_command\":{},\"command_id\":\"" ID(01) "\"}",
+		"{\"profiling_command\":{\"command_type\":5},\"command_id\":\"" ID(01) "\"}",
+		"{\"profiling_command\":{\"command_type\":\"start\"},\"command_id\":\"cmd-1\"}",
+		"{\"profiling_command\":{\"command_type\":\"start\"},\"command_id\":null}",
+		"{\"profiling_command\":{\"command_type\":\"start\"},\"command_id\":17}",
+		"{\"profiling_command\":{\"command_type\":\"start\",\"combined_config\":[]},"
+		"\"command_id\":\"" ID(01) "\"}",
+		"{\"profiling_command\":{\"command_type\":\"start\"},\"command_id\":\"" ID(
+			01) "0\"}",
+	};
+	uint64_t failed = metric__get(METRIC_HEARTBEATS_FAILED);
+	static const int statuses[] = { 201, 308, 401, 404, 422, 500, 503 };
+	static const int errs[] = { -ETIMEDOUT, -ECONNREFUSED, -E2BIG, -EPROTO };
+	size_t i;
+
+	control__start(host.control);
+	for (i = 0; i < ARRAY_SIZE(bodies); i++)
+		wire_answer(beat(), 200, bodies[i]);
+	for (i = 0; i < ARRAY_SIZE(statuses); i++)
+		wire_answer(beat(), statuses[i], "\"x\"");
+	for (i = 0; i < ARRAY_SIZE(errs); i++)
+		wire_break(beat(), errs[i]);
+	wire_answer(beat(), 500, NO_COMMAND);
+	assert_int_equal(metric__get(METRIC_HEARTBEATS_FAILED) - failed,
+			 ARRAY_SIZE(bodies) + ARRAY_SIZE(statuses) + ARRAY_SIZE(errs) + 1);
+	assert_int_equal(host.starts, 0);
+	command(ID(01), "start", "null");
+	assert_string_equal(host.running, ID(01));
+}
+
+static void beat_that_cannot_be_sent_is_tried_again(void **state)
+{
+	wire_send_err = -ENOMEM;
+	control__start(host.control);
+	wire_expire();
+	wire_send_err = 0;
+	wire_answer(beat(), 200, NO_COMMAND);
+	assert_in_range(wire_timer->after_ms, 27000, 33000);
+}
+
+static void pauses_grow_with_failures_and_return_to_normal(void **state)
+{
+	uint64_t last = 0;
+	int i;
+
+	control__start(host.control);
+	wire_answer(beat(), 200, NO_COMMAND);
+	assert_in_range(wire_timer->after_ms, 27000, 33000);
+	for (i = 0; i < 12; i++) {
+		wire_break(beat(), -ECONNREFUSED);
+		assert_true(wire_timer->after_ms <= 360000);
+		if (i == 2)
+			assert_true(wire_timer->after_ms >= 90000);
+		last = wire_timer->after_ms;
+	}
+	assert_true(last >= 240000);
+	wire_answer(beat(), 200, NO_COMMAND);
+	assert_in_range(wire_timer->after_ms, 27000, 33000);
+}
+
+static void end_of_a_run_brings_one_beat_at_once(void **state)
+{
+	control__start(host.control);
+	command(ID(01), "start", ADHOC);
+	assert_in_range(wire_timer->after_ms, 27000, 33000);
+	wire_now_ns += 10000000000;
+	host_ends(NULL);
+	assert_int_equal(wire_timer->after_ms, 0);
+	reported(ID(01), NULL);
+	wire_answer(beat(), 200, NO_COMMAND);
+	assert_in_range(wire_timer->after_ms, 27000, 33000);
+}
+
+static void report_is_repeated_until_the_server_speaks(void **state)
+{
+	uint64_t lost = metric__get(METRIC_COMPLETIONS_LOST);
+
+	control__start(host.control);
+	command(ID(01), "stop", "{}");
+	wire_break(wire_open(DONE), -ECONNREFUSED);
+	nothing_reported();
+	assert_in_range(wire_timer->after_ms, 4000, 6000);
+	wire_expire();
+	wire_answer(wire_open(DONE), 500, "\"boom\"");
+	wire_expire();
+	wire_answer(wire_open(DONE), 401, "");
+	assert_in_range(wire_timer->after_ms, 240000, 360000);
+	wire_expire();
+	wire_answer(wire_open(DONE), 200,
+		    "{\"success\":false,\"message\":\"Command x not found for host y\"}");
+	nothing_reported();
+	assert_int_equal(metric__get(METRIC_COMPLETIONS_LOST), lost);
+}
+
+static void report_is_given_up_after_an_hour_and_counted(void **state)
+{
+	uint64_t lost = metric__get(METRIC_COMPLETIONS_LOST);
+	int i;
+
+	control__start(host.control);
+	command(ID(01), "stop", "{}");
+	for (i = 0; i < 40 && wire_open(DONE); i++) {
+		wire_answer(wire_open(DONE), 308, "");
+		if (metric__get(METRIC_COMPLETIONS_LOST) == lost)
+			wire_expire();
+	}
+	assert_in_range(i, 11, 16);
+	assert_int_equal(metric__get(METRIC_COMPLETIONS_LOST), lost + 1);
+}
+
+static void ids_are_kept_to_the_newest(void **state)
+{
+	_auto_json_ struct json_object *json = NULL;
+	struct json_object *list;
+	struct net_call *call;
+	char id[64];
+	int i;
+
+	control__start(host.control);
+	for (i = 0; i < 230; i++) {
+		snprintf(id, sizeof(id), "00000000-0000-4000-8000-%012d", i);
+		command(id, "stop", "{}");
+		reported(id, NULL);
+	}
+	call = beat();
+	assert_int_equal(json__parse(call->body, call->body_len, &json), 0);
+	assert_int_equal(json__get_array(json, "received_command_ids", &list), 0);
+	assert_int_equal(json__len(list), 200);
+	assert_string_equal(json__str(json__at(list, 199)), id);
+	assert_string_equal(json__str(json__at(list, 0)), "00000000-0000-4000-8000-000000000030");
+}
+
+/* Recorded exchanges: every answer of a file in order. The daemon samples at once, ad hoc runs end at once. */
+struct replay {
+	const char *file;
+	uint32_t starts, completed, failed, bad_answers;
+};
+
+static void replay_answer(const struct json_object *response)
+{
+	struct json_object *body;
+	_auto_buf_ struct buf text;
+	int64_t status;
+
+	buf__init(&text, 1 << 20);
+	assert_int_equal(json__get_int(response, "status", 0, 999, &status), 0);
+	if (!json__get_any(response, "body", &body))
+		assert_int_equal(json__print(body, false, &text), 0);
+	wire_answer(beat(), (int)status, text.data ? text.data : "");
+	for (int i = 0; i < 3; i++) { /* a stop, what follows it, and what follows that */
+		if (host.running[0])
+			control__run_sampling(host.control, host.running);
+		if (host.stop_asked || (host.running[0] && !host.spec.continuous))
+			host_ends(NULL);
+	}
+	while (wire_open(DONE))
+		wire_answer(wire_open(DONE), 200, "{\"success\":true}");
+}
+
+static void replay_file(const struct replay *replay)
+{
+	uint64_t completed = metric__get(METRIC_COMMANDS_COMPLETED);
+	uint64_t failed = metric__get(METRIC_COMMANDS_FAILED);
+	uint64_t bad = metric__get(METRIC_HEARTBEATS_FAILED);
+	_auto_json_ struct json_object *json = NULL;
+	struct json_object *list, *request, *response;
+	__cleanup(cleanup_close) int fd = open("tests/data/exchanges", O_RDONLY | O_DIRECTORY);
+	_auto_buf_ struct buf text;
+	const char *path;
+	size_t i;
+
+	buf__init(&text, 1 << 20);
+	assert_int_equal(file__read_at(fd, replay->file, &text), 0);
+	assert_int_equal(json__parse(text.data, text.len, &json), 0);
+	assert_int_equal(json__get_array(json, "exchanges", &list), 0);
+	assert_int_equal(set_up(NULL), 0);
+	control__start(host.control);
+	for (i = 0; i < json__len(list); i++) {
+		if (json__get_object(json__at(list, i), "request", &request) ||
+		    json__get_object(json__at(list, i), "response", &response) ||
+		    json__get_str(request, "path", &path) || strcmp(path, BEAT))
+			continue;
+		replay_answer(response);
+	}
+	assert_int_equal(host.starts, replay->starts);
+	assert_int_equal(metric__get(METRIC_COMMANDS_COMPLETED) - completed, replay->completed);
+	assert_int_equal(metric__get(METRIC_COMMANDS_FAILED) - failed, replay->failed);
+	assert_int_equal(metric__get(METRIC_HEARTBEATS_FAILED) - bad, replay->bad_answers);
+	tear_down(NULL);
+}
+
+static void recorded_answers_are_obeyed(void **state)
+{
+	static const struct replay replays[] = {
+		{ "intel_01_heartbeat_plain.json", 0, 0, 0, 7 },
+		{ "intel_02_start_lifecycle.json", 1, 1, 0, 0 },
+		{ "intel_03_failed_command.json", 1, 1, 0, 0 },
+		{ "intel_04_stop_host.json", 1, 2, 0, 0 },
+		{ "intel_05_process_level.json", 2, 5, 0, 0 },
+		{ "intel_40_agent_adhoc.json", 2, 3, 0, 0 },
+		{ "intel_41_agent_continuous_and_adhoc.json", 6, 4, 1, 0 },
+		{ "intel_42_agent_faults.json", 4, 5, 1, 0 },
+		{ "pinterest_01_heartbeat_plain.json", 0, 0, 0, 7 },
+		{ "pinterest_02_start_lifecycle.json", 1, 1, 0, 0 },
+		{ "pinterest_03_failed_command.json", 1, 1, 0, 0 },
+		{ "pinterest_04_stop_host.json", 1, 2, 0, 0 },
+		{ "pinterest_05_process_level.json", 2, 5, 0, 0 },
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(replays); i++)
+		replay_file(&replays[i]);
+}
+
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(heartbeat_has_what_both_studios_take),
+		TEST(start_is_completed_when_it_samples_and_only_once),
+		TEST(start_that_cannot_be_is_failed_with_the_reason),
+		TEST(run_that_fails_before_its_first_sample_is_failed),
+		TEST(adhoc_waits_for_adhoc_up_to_a_bound),
+		TEST(adhoc_interrupts_continuous_which_comes_back),
+		TEST(continuous_comes_back_even_if_it_had_no_time_to_sample),
+		TEST(newer_continuous_replaces_older),
+		TEST(continuous_waits_for_adhoc),
+		TEST(stop_ends_the_run_and_all_that_waits),
+		TEST(stop_of_processes_leaves_the_others),
+		TEST(adhoc_shrunk_by_a_stop_runs_for_the_time_left),
+		TEST(stop_of_a_process_ends_a_run_over_the_whole_host),
+		TEST(bad_answers_never_stop_the_beat),
+		TEST(beat_that_cannot_be_sent_is_tried_again),
+		TEST(pauses_grow_with_failures_and_return_to_normal),
+		TEST(end_of_a_run_brings_one_beat_at_once),
+		TEST(report_is_repeated_until_the_server_speaks),
+		TEST(report_is_given_up_after_an_hour_and_counted),
+		TEST(ids_are_kept_to_the_newest),
+		cmocka_unit_test(recorded_answers_are_obeyed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
