@@ -51,8 +51,10 @@ static int parse_list(const char *text, int *cpus, uint32_t *ret_cnt)
 		else if (*text)
 			return -EBADMSG;
 	}
+	if (!cnt)
+		return -EBADMSG;
 	*ret_cnt = cnt;
-	return cnt ? 0 : -EBADMSG;
+	return 0;
 }
 
 int perf_cpus__online(const struct sysroot *root, int **ret_cpus, uint32_t *ret_cnt)
