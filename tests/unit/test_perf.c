@@ -44,10 +44,75 @@ static void fake__make(struct fake *self, const char *online)
 	char path[128];
 	int fd;
 
-	snprintf(self->dir, sizeof(self->dir), "/tmp/test_perf.		assert_int_equal(online(bad[i], &cpus, &cnt), -EBADMSG);
+	snprintf(self->dir, sizeof(self->dir), "%s", "/tmp/test_perf.XXXXXX");
+	assert_non_null(mkdtemp(self->dir));
+	make_dirs(self->dir, dirs);
+	snprintf(path, sizeof(path), "%s/sys/devices/system/cpu/online", self->dir);
+	fd = open(path, O_WRONLY | O_CREAT, 0644);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, online, strlen(online)), strlen(online));
+	close(fd);
+	assert_int_equal(sysroot__open_root(&self->root, self->dir), 0);
+}
+
+static void fake__remove(struct fake *self)
+{
+	static const char *const paths[] = { "sys/devices/system/cpu/online",
+					     "sys/devices/system/cpu", "sys/devices/system",
+					     "sys/devices", "sys" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++)
+		unlinkat(self->root.fd, paths[i], i ? AT_REMOVEDIR : 0);
+	sysroot__close(&self->root);
+	rmdir(self->dir);
+}
+
+static int online(const char *text, int **ret_cpus, uint32_t *ret_cnt)
+{
+	struct fake fake;
+	int err;
+
+	fake__make(&fake, text);
+	err = perf_cpus__online(&fake.root, ret_cpus, ret_cnt);
+	fake__remove(&fake);
+	return err;
+}
+
+static void ranges_and_single_cpus_are_all_found(void **state)
+{
+	static const int want[] = { 0, 1, 2, 3, 8, 10, 11 };
+	_auto_free_ int *cpus = NULL;
+	uint32_t cnt = 0;
+
+	assert_int_equal(online("0-3,8,10-11\n", &cpus, &cnt), 0);
+	assert_int_equal(cnt, ARRAY_SIZE(want));
+	assert_memory_equal(cpus, want, sizeof(want));
+}
+
+static void one_cpu_is_a_list(void **state)
+{
+	_auto_free_ int *cpus = NULL;
+	uint32_t cnt = 0;
+
+	assert_int_equal(online("0\n", &cpus, &cnt), 0);
+	assert_int_equal(cnt, 1);
+	assert_int_equal(cpus[0], 0);
+}
+
+static void damaged_lists_are_refused(void **state)
+{
+	static const char *const bad[] = { "",	    "\n",   "a",    "0-",
+					   "0-3x",  "-1",   "4096", "0-9999",
+					   "1,,2x", "3-1,", "0 1",  "99999999999999999999" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		_auto_free_ int *cpus = NULL;
+		uint32_t cnt = 77;
+
+		assert_int_equal(online(bad[i], &cpus, &cnt), -EBADMSG);
 		assert_null(cpus);
 		assert_int_equal(cnt, 77);
-}
+	}
 }
 
 int main(void)
