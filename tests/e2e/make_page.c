@@ -32,6 +32,18 @@ static void must(int err)
 	pp_assert(!err);
 }
 
+static uint32_t find_module(const char *path)
+{
+	uint32_t module;
+
+	for (module = 0; module < profile->module_cnt; module++) {
+		if (!strcmp(intern__str(profile->strings, profile->modules[module].path), path))
+			return module;
+	}
+	must(profile__module(profile, path, "", &module));
+	return module;
+}
+
 /* "k:name" kernel, "?module" unnamed in that module, "module!name" native. */
 static uint32_t add_frame(const char *text)
 {
@@ -46,11 +58,11 @@ static uint32_t add_frame(const char *text)
 		kind = FRAME_KERNEL;
 		name = text + 2;
 	} else if (text[0] == '?') {
-		must(profile__module(profile, text + 1, "", &module));
+		module = find_module(text + 1);
 		name = "";
 	} else if (bang) {
 		snprintf(module_path, sizeof(module_path), "%.*s", (int)(bang - text), text);
-		must(profile__module(profile, module_path, "", &module));
+		module = find_module(module_path);
 	}
 	for (const char *c = name; *c; c++)
 		off = off * 31 + (unsigned char)*c;

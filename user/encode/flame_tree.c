@@ -31,6 +31,7 @@ struct growing_tree {
 	const struct profile *profile; /* borrowed */
 	struct intern *names;
 	uint32_t *frame_names; /* of each frame of the profile */
+	uint32_t *first_module; /* of each path: the module that stands for all with this path */
 	struct growing_node *nodes; /* 0 is the root; a parent stands before its children */
 	uint32_t node_cnt;
 	size_t node_cap;
@@ -51,6 +52,7 @@ static void growing_tree__clear(struct growing_tree *self)
 	hash_index__clear(&self->index);
 	intern__free(self->names);
 	free(self->frame_names);
+	free(self->first_module);
 	free(self->nodes);
 	buf__clear(&self->text);
 }
@@ -75,6 +77,19 @@ static char kind_of(const struct profile_frame *frame)
 	return frame->name ? FLAME_NATIVE : FLAME_UNKNOWN;
 }
 
+/* Two files of one path (in two containers, or before and after an upgrade) look alike to a reader. */
+static int find_first_modules(struct growing_tree *self)
+{
+	const struct profile *profile = self->profile;
+
+	self->first_module = calloc(intern__cnt(profile->strings), sizeof(*self->first_module));
+	if (!self->first_module)
+		return -ENOMEM;
+	for (uint32_t i = profile->module_cnt; i-- > 0;)
+		self->first_module[profile->modules[i].path] = i;
+	return 0;
+}
+
 static int name_frames(struct growing_tree *self)
 {
 	const struct profile *profile = self->profile;
@@ -88,7 +103,8 @@ static int name_frames(struct growing_tree *self)
 		const struct profile_frame *frame = &profile->frames[i];
 
 		profile_frame__text(profile, i, text, sizeof(text));
-		err = add_name(self, text, strlen(text), kind_of(frame), frame->module,
+		err = add_name(self, text, strlen(text), kind_of(frame),
+			       self->first_module[profile->modules[frame->module].path],
 			       &self->frame_names[i]);
 	}
 	return err;
@@ -175,6 +191,8 @@ static int grow(struct growing_tree *self)
 	hash_index__init(&self->index, node_eq, self);
 	buf__init(&self->text, 16 * ENCODE_TEXT_BYTES);
 	err = intern__new(&self->names, ENCODE_SCRATCH_BYTES);
+	if (!err)
+		err = find_first_modules(self);
 	if (!err)
 		err = name_frames(self);
 	if (!err)
