@@ -18,6 +18,48 @@
 
 #define MAX_DEPTH 32
 
+/*
+ * Length of the UTF-8 sequence at s (RFC 3629: no overlong forms, no surrogates), 0 if it is none.
+ */
+static size_t utf8_len(const unsigned char *s, size_t left)
+{
+	unsigned char low = 0x80, high = 0xbf;
+	size_t len;
+
+	if (s[0] < 0x80)
+		return 1;
+	if (s[0] < 0xc2 || s[0] > 0xf4)
+		return 0;
+	len = s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
+	if (len > left)
+		return 0;
+	switch (s[0]) {
+	case 0xe0: low = 0xa0; break;
+	case 0xed: high = 0x9f; break;
+	case 0xf0: low = 0x90; break;
+	case 0xf4: high = 0x8f; break;
+	default: break;
+	}
+	if (s[1] < low || s[1] > high)
+		return 0;
+	for (size_t i = 2; i < len; i++) {
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+	}
+	return len;
+}
+
+/* How many bytes of it are UTF-8 from the start. */
+static size_t utf8_prefix(const char *text, size_t len)
+{
+	const unsigned char *s = (const unsigned char *)text;
+	size_t good = 0, n;
+
+	while (good < len && (n = utf8_len(s + good, len - good)))
+		good += n;
+	return good;
+}
+
 static int refuse_infinite(struct json_object *value, int flags, struct json_object *parent,
 			   const char *name, size_t *index, void *arg)
 {
@@ -62,12 +104,13 @@ int json__parse(const char *text, size_t len, struct json_object **ret_json)
 	struct json_tokener *tokener;
 	int err;
 
-	if (len == 0 || len >= INT_MAX)
+	/* json-c's own validation lets surrogates pass. */
+	if (len == 0 || len >= INT_MAX || utf8_prefix(text, len) != len)
 		return -EBADMSG;
 	tokener = json_tokener_new_ex(MAX_DEPTH);
 	if (!tokener)
 		return -ENOMEM;
-	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
 	err = parse(tokener, text, len, ret_json);
 	json_tokener_free(tokener);
 	return err;
@@ -119,47 +162,14 @@ int json__add_null(struct json_object *self, const char *name)
 	return attach(self, name, NULL);
 }
 
-/*
- * Length of the UTF-8 sequence at s (RFC 3629: no overlong forms, no surrogates), 0 if it is none.
- */
-static size_t utf8_len(const unsigned char *s, size_t left)
-{
-	unsigned char low = 0x80, high = 0xbf;
-	size_t len;
-
-	if (s[0] < 0x80)
-		return 1;
-	if (s[0] < 0xc2 || s[0] > 0xf4)
-		return 0;
-	len = s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
-	if (len > left)
-		return 0;
-	switch (s[0]) {
-	case 0xe0: low = 0xa0; break;
-	case 0xed: high = 0x9f; break;
-	case 0xf0: low = 0x90; break;
-	case 0xf4: high = 0x8f; break;
-	default: break;
-	}
-	if (s[1] < low || s[1] > high)
-		return 0;
-	for (size_t i = 2; i < len; i++) {
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-	}
-	return len;
-}
-
 static struct json_object *new_str(const char *value)
 {
 	size_t len = strlen(value);
 	const unsigned char *s = (const unsigned char *)value;
 	_auto_buf_ struct buf mended = { .max_bytes = SIZE_MAX / 2 };
-	size_t good = 0, n;
+	size_t n;
 
-	while (good < len && (n = utf8_len(s + good, len - good)))
-		good += n;
-	if (good == len)
+	if (utf8_prefix(value, len) == len)
 		return len > INT_MAX ? NULL : json_object_new_string_len(value, (int)len);
 	for (size_t i = 0; i < len; i += n ? n : 1) {
 		n = utf8_len(s + i, len - i);
