@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Drives include/pp/collect.h beyond its limits: collect_stress NAME=VALUE... with the tunings of struct
- * collect_tuning and seconds=N. Samples the whole host, drains all the time, and prints what the kernel
+ * collect_tuning and seconds=N and pid=N. Samples the whole host or that process, drains all the time, and prints what the kernel
  * counted beside what came out of its maps, one NAME=VALUE a line. It judges nothing: the .t files do.
  */
 #include <stdio.h>
@@ -18,10 +18,10 @@ struct stress {
 	struct collect *collect;
 	struct loop_timer *deadline;
 	uint64_t seconds;
+	uint32_t pid; /* 0: the whole host */
 	uint64_t drained; /* sum of the counts that came out */
 	uint64_t counts; /* how many came out */
 	uint64_t drains;
-	uint64_t under_reserved; /* counted under "stack not stored", as it should be */
 	uint64_t dangling; /* refer to a stack that did not come out: never */
 	uint64_t shapeless; /* a stack without frames or beyond the limits: never */
 	uint64_t processes;
@@ -31,12 +31,9 @@ struct stress {
 static void account_stack(struct stress *self, const struct pp_stack_id *id, bool is_stored,
 			  uint32_t depth, uint32_t depth_max)
 {
-	bool is_reserved = id->lo == ~0ull && id->hi == ~0ull;
 	bool is_none = !id->lo && !id->hi;
 
-	if (is_reserved)
-		self->under_reserved++;
-	else if (!is_none && !is_stored)
+	if (!is_none && !is_stored)
 		self->dangling++;
 	else if (depth > depth_max || (is_none && depth) || (!is_none && !depth))
 		self->shapeless++;
@@ -91,6 +88,7 @@ static int parse_word(const char *word, struct stress *self, struct collect_tuni
 		return 0;                                       \
 	}
 	WORD("seconds", self->seconds)
+	WORD("pid", self->pid)
 	WORD("rate_hz", tuning->rate_hz)
 	WORD("count_entries", tuning->count_entries)
 	WORD("stack_entries", tuning->stack_entries)
@@ -130,10 +128,10 @@ static void print_result(const struct stress *self)
 	       (unsigned long long)stats.counters[PP_CNT_TAKEN],
 	       (unsigned long long)stats.counters[PP_CNT_ACCEPTED], (unsigned long long)filtered,
 	       (unsigned long long)lost, (unsigned long long)stats.expected);
-	printf("drained=%llu\ncounts=%llu\ndrains=%llu\ndangling=%llu\nshapeless=%llu\nunder_reserved=%llu\n",
+	printf("drained=%llu\ncounts=%llu\ndrains=%llu\ndangling=%llu\nshapeless=%llu\n",
 	       (unsigned long long)self->drained, (unsigned long long)self->counts,
 	       (unsigned long long)self->drains, (unsigned long long)self->dangling,
-	       (unsigned long long)self->shapeless, (unsigned long long)self->under_reserved);
+	       (unsigned long long)self->shapeless);
 	printf("processes=%llu\nerr=%s\n", (unsigned long long)self->processes,
 	       self->err ? errname(self->err) : "0");
 }
@@ -152,6 +150,8 @@ int main(int argc, char **argv)
 		if (parse_word(argv[i], &self, &tuning))
 			return 2;
 	session_spec__init(&spec);
+	if (self.pid && session_spec__add_pid_num(&spec, self.pid, &why))
+		return 2;
 	err = sysroot__open_root(&root, "/");
 	err = err ? err : loop__new(&self.loop);
 	err = err ? err : loop_timer__new(self.loop, on_deadline, &self, &self.deadline);
