@@ -257,10 +257,14 @@ int drain__begin(struct collect *self, bool is_last)
 	drain->generation = run->generation;
 	/* Full barrier: the counters that the worker reads next are as of after the flip. */
 	__atomic_store_n(&run->generation, !drain->generation, __ATOMIC_SEQ_CST);
-	if (self->events.cnt)
+	/*
+	 * Reading asks each CPU, which answers when its program is done: another wait, which would hide
+	 * a missing first one from the test that holds programs.
+	 */
+	if (self->events.cnt && !self->tuning.hold_rounds)
 		(void)perf_set__read(&self->events, &drain->enabled_ns, &drain->expected,
 				     self->clock.period); /* failing leaves the last values */
-	else {
+	else if (!self->events.cnt) {
 		drain->expected = self->final_expected;
 		drain->enabled_ns = self->final_enabled_ns;
 	}
