@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * pulseprof profile record: words to a request, everything that can fail checked before anything is
+ * loaded, then the run, the bytes and the summary.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "internal.h"
+#include "pp/base/buf.h"
+#include "pp/base/cleanup.h"
+#include "pp/base/err.h"
+#include "pp/encode.h"
+#include "pp/profile.h"
+
+#define OUTPUT_MAX_BYTES (1u << 30)
+
+enum {
+	OPTION_PID = CLI_OPTION_OWN,
+	OPTION_CHILDREN,
+	OPTION_COMM,
+	OPTION_RATE,
+	OPTION_DURATION,
+	OPTION_IDLE,
+	OPTION_FORMAT,
+	OPTION_OUTPUT,
+	OPTION_STRICT,
+};
+
+const struct cli_option record_options[] = {
+	{ OPTION_PID, "pid", "PID", "this process with all its threads; may be repeated" },
+	{ OPTION_CHILDREN, "children", NULL, "and what it forks" },
+	{ OPTION_COMM, "comm", "NAME", "threads of this name; may be repeated" },
+	{ OPTION_RATE, "rate", "HZ", "samples a second and CPU, 1 to 10000 (99)" },
+	{ OPTION_DURATION, "duration", "S", "seconds; else until the command ends, or Ctrl-C" },
+	{ OPTION_IDLE, "idle", NULL, "sample idle CPUs too" },
+	{ OPTION_FORMAT, "format", "FORMAT", "html (a flame graph) or collapsed" },
+	{ OPTION_OUTPUT, "output", "FILE", "'-' for stdout (pulseprof-HOST-TIME.html)" },
+	{ OPTION_STRICT, "strict", NULL, "exit with 5 if a sample was lost or missed" },
+	{ CLI_OPTION_JSON, "json", NULL, "end with one JSON object (-j)" },
+	{ CLI_OPTION_PRETTY, "pretty", NULL, "the same, indented (-p)" },
+	{ CLI_OPTION_HELP, "help", NULL, "this text (-h)" },
+	{ 0 },
+};
+
+static int take_format(struct cli *cli, const char *value, struct request *request)
+{
+	char names[256];
+	size_t len = 0;
+
+	request->format = encode_format__find(value);
+	if (request->format)
+		return CLI_DONE;
+	names[0] = '\0';
+	for (uint32_t i = 0; encode_format__at(i) && len < sizeof(names); i++)
+		len += (size_t)snprintf(names + len, sizeof(names) - len, "%s%s", i ? ", " : "",
+					encode_format__at(i)->name);
+	return cli__usage(cli, "no format '%s': %s", value, names);
+}
+
+static int take_option(struct cli *cli, int id, const char *value, struct request *request)
+{
+	struct session_spec *spec = &request->spec;
+	const char *why = NULL;
+	int err = 0;
+
+	switch (id) {
+	case OPTION_PID: err = session_spec__add_pid(spec, value, &why); break;
+	case OPTION_COMM: err = session_spec__add_comm(spec, value, &why); break;
+	case OPTION_RATE: err = session_spec__set_rate(spec, value, &why); break;
+	case OPTION_DURATION: err = session_spec__set_duration(spec, value, &why); break;
+	case OPTION_CHILDREN: spec->children = true; break;
+	case OPTION_IDLE: spec->idle = true; break;
+	case OPTION_STRICT: request->strict = true; break;
+	case OPTION_OUTPUT: request->path = value; break;
+	case OPTION_FORMAT: return take_format(cli, value, request);
+	default: break;
+	}
+	if (err)
+		return cli__usage(cli, "'%s': %s", value, why ? why : errname(err));
+	return CLI_DONE;
+}
+
+/* -1: go on; else an exit code. */
+static int parse(struct cli *cli, int argc, char **argv, struct request *request)
+{
+	const char *value = NULL;
+	int pos = 0, code;
+
+	session_spec__init(&request->spec);
+	request->spec.duration_s = 0;
+	request->format = encode_format__find("html");
+	while (pos < argc && strcmp(argv[pos], "--")) {
+		int id;
+
+		if (argv[pos][0] != '-' || !argv[pos][1])
+			return cli__usage(cli, "unexpected word '%s' (a command stands after --)",
+					  argv[pos]);
+		id = cli__option(cli, argc, argv, &pos, &value);
+		if (id == CLI_OPTION_HELP) {
+			cli__print_help("profile");
+			return CLI_DONE;
+		}
+		code = id < 0 ? CLI_USAGE : take_option(cli, id, value, request);
+		if (code)
+			return code;
+	}
+	if (pos < argc && pos + 1 >= argc)
+		return cli__usage(cli, "a command is missing after --");
+	if (pos < argc)
+		request->argv = argv + pos + 1;
+	if (request->argv && request->spec.pid_cnt)
+		return cli__usage(cli, "--pid and a command: only one of them");
+	if (request->spec.children && !request->spec.pid_cnt && !request->argv)
+		return cli__usage(cli, "--children needs --pid");
+	return -1;
+}
+
+static int tell_output_error(struct cli *cli, const struct output *output, int err, bool is_late)
+{
+	char hint[4400] = "";
+
+	if (output->kept[0])
+		snprintf(hint, sizeof(hint), "the profile was kept in '%s'", output->kept);
+	else if (is_late)
+		snprintf(hint, sizeof(hint), "the profile is lost");
+	return cli__fail(cli, CLI_FAILED, err, hint, "'%s' cannot be written: %s", output->path,
+			 strerror(-err));
+}
+
+static int deliver(struct cli *cli, struct report *report, struct output *output)
+{
+	const struct request *request = report->request;
+	const struct profile_account *account = &report->profile->account;
+	struct buf bytes _auto_buf_;
+	int err;
+
+	buf__init(&bytes, OUTPUT_MAX_BYTES);
+	err = request->format->encode(report->profile, &bytes);
+	if (err)
+		return cli__fail(cli, CLI_FAILED, err, NULL, "the profile cannot be encoded (%s)",
+				 errname(err));
+	err = output__write(output, bytes.data, bytes.len);
+	if (err)
+		return tell_output_error(cli, output, err, true);
+	err = report__print(cli, report);
+	if (err)
+		return cli__fail(cli, CLI_FAILED, err, NULL, "no memory for the summary");
+	return request->strict && (account->lost || account->missed) ? CLI_LOSSES : CLI_DONE;
+}
+
+/* The command exists from before the first thread on, and is held until sampling is on. */
+static int record(struct cli *cli, struct request *request, const struct targets *targets,
+		  struct output *output)
+{
+	struct command command = { .go_fd = -1, .failed_fd = -1 };
+	struct profile *profile = NULL;
+	struct report report = { .request = request, .targets = targets, .output = output };
+	int code, err;
+
+	if (request->argv) {
+		err = command__start(&command, cli, request->argv);
+		if (err)
+			return cli__fail(cli, CLI_FAILED, err, NULL, "no process for '%s' (%s)",
+					 request->argv[0], errname(err));
+		request->spec.children = true;
+		(void)session_spec__add_pid_num(&request->spec, command.pid, NULL);
+		report.command = &command;
+	}
+	code = recording__run(cli, request, request->argv ? &command : NULL, targets, &profile,
+			      &report.end);
+	report.profile = profile;
+	if (!code)
+		code = deliver(cli, &report, output);
+	profile__free(profile);
+	command__close(&command);
+	return code;
+}
+
+int cmd_profile_record(struct cli *cli, int argc, char **argv)
+{
+	struct request request = { 0 };
+	struct targets targets = { 0 };
+	struct output output;
+	int code, err;
+
+	code = parse(cli, argc, argv, &request);
+	if (code >= 0)
+		return code;
+	err = output__open(&output, request.path, request.format->extension);
+	if (err) {
+		code = tell_output_error(cli, &output, err, false);
+	} else {
+		code = targets__open(&targets, cli, &request.spec);
+		if (!code)
+			code = record(cli, &request, &targets, &output);
+	}
+	targets__close(&targets);
+	output__close(&output);
+	return code;
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Where a profile goes: a regular file is written beside its name and renamed, so that it is whole or
+ * absent; stdout, pipes, devices and the targets of links are opened before the run and written to as
+ * they are. Whether it can be written is found out before the run, not after a minute of it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "internal.h"
+#include "pp/base/cleanup.h"
+#include "pp/base/clock.h"
+#include "pp/base/file.h"
+
+static bool parse_id(const char *text, uint32_t *ret_id)
+{
+	unsigned long id;
+	char *end;
+
+	if (!text || *text < '0' || *text > '9')
+		return false;
+	errno = 0;
+	id = strtoul(text, &end, 10);
+	if (errno || *end || id >= UINT32_MAX)
+		return false;
+	*ret_id = (uint32_t)id;
+	return true;
+}
+
+bool invoker__find(uid_t *ret_uid, gid_t *ret_gid)
+{
+	uint32_t uid, gid;
+
+	if (geteuid() != 0 || !parse_id(getenv("SUDO_UID"), &uid) ||
+	    !parse_id(getenv("SUDO_GID"), &gid) || !uid)
+		return false;
+	*ret_uid = uid;
+	*ret_gid = gid;
+	return true;
+}
+
+/* pulseprof-HOST-20261122T142626Z.html */
+static void default_name(char *name, size_t name_bytes, const char *extension)
+{
+	char text[CLOCK_TEXT_BYTES], stamp[CLOCK_TEXT_BYTES];
+	struct utsname host;
+	size_t len = 0;
+
+	clock_utc_text(clock_real_ns(), text);
+	for (const char *s = text; *s; s++) {
+		if (*s != '-' && *s != ':')
+			stamp[len++] = *s;
+	}
+	stamp[len] = '\0';
+	if (uname(&host) < 0 || !host.nodename[0])
+		snprintf(host.nodename, sizeof(host.nodename), "host");
+	for (char *s = host.nodename; *s; s++) {
+		if (!(*s >= 'a' && *s <= 'z') && !(*s >= 'A' && *s <= 'Z') &&
+		    !(*s >= '0' && *s <= '9') && *s != '.' && *s != '-')
+			*s = '_';
+	}
+	snprintf(name, name_bytes, "pulseprof-%s-%sZ.%s", host.nodename, stamp, extension);
+}
+
+/* Opens a new file beside path; its name is written to tmp. Returns a descriptor or -errno. */
+static int open_beside(const char *path, char *tmp, size_t tmp_bytes)
+{
+	char copy[PATH_MAX];
+	uint64_t salt;
+	int fd, n;
+
+	if (getrandom(&salt, sizeof(salt), 0) != sizeof(salt))
+		return -EIO;
+	snprintf(copy, sizeof(copy), "%s", path);
+	n = snprintf(tmp, tmp_bytes, "%s/.pulseprof-%016llx.tmp", dirname(copy),
+		     (unsigned long long)salt);
+	if (n < 0 || (size_t)n >= tmp_bytes)
+		return -ENAMETOOLONG;
+	fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+	return fd < 0 ? -errno : fd;
+}
+
+/* Somebody else's link in a folder that is open to all must not lead us to a file of ours. */
+static bool may_follow(const struct output *self, const struct stat *link)
+{
+	return link->st_uid == 0 || link->st_uid == geteuid() ||
+	       (self->has_owner && link->st_uid == self->uid);
+}
+
+static int open_as_it_is(struct output *self, int flags)
+{
+	int fd = open(self->path, O_WRONLY | O_NOCTTY | O_CLOEXEC | flags);
+
+	if (fd < 0)
+		return -errno;
+	self->fd = fd;
+	return 0;
+}
+
+static int probe_folder(const struct output *self)
+{
+	char tmp[PATH_MAX];
+	int fd = open_beside(self->path, tmp, sizeof(tmp));
+
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return unlink(tmp) < 0 ? -errno : 0;
+}
+
+int output__open(struct output *self, const char *path, const char *extension)
+{
+	struct stat st;
+	int n;
+
+	memset(self, 0, sizeof(*self));
+	self->fd = -1;
+	self->extension = extension;
+	self->has_owner = invoker__find(&self->uid, &self->gid);
+	if (!path) {
+		default_name(self->path, sizeof(self->path), extension);
+		return probe_folder(self);
+	}
+	n = snprintf(self->path, sizeof(self->path), "%s", path);
+	if (!*path || n >= PATH_MAX)
+		return *path ? -ENAMETOOLONG : -ENOENT;
+	if (!strcmp(path, "-")) {
+		self->fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+		return self->fd < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0 ? -errno : 0;
+	}
+	if (lstat(path, &st) < 0)
+		return errno == ENOENT && path[n - 1] != '/' ? probe_folder(self) : -errno;
+	if (S_ISREG(st.st_mode))
+		return probe_folder(self);
+	if (S_ISDIR(st.st_mode))
+		return -EISDIR;
+	if (S_ISLNK(st.st_mode))
+		return may_follow(self, &st) ? open_as_it_is(self, O_TRUNC) : -EPERM;
+	return open_as_it_is(self, O_NOFOLLOW);
+}
+
+static int fill(const struct output *self, int fd, const void *data, size_t len)
+{
+	int err = file__write_all(fd, data, len);
+
+	if (!err && self->has_owner && fchown(fd, self->uid, self->gid) < 0)
+		err = -errno;
+	if (!err && fsync(fd) < 0)
+		err = -errno;
+	/* Some file systems tell of a full disk only here. */
+	if (close(fd) < 0 && !err)
+		err = -errno;
+	return err;
+}
+
+static int write_file(const struct output *self, const char *path, const void *data, size_t len)
+{
+	char tmp[PATH_MAX];
+	int fd = open_beside(path, tmp, sizeof(tmp));
+	int err;
+
+	if (fd < 0)
+		return fd;
+	err = fill(self, fd, data, len);
+	if (!err && rename(tmp, path) < 0)
+		err = -errno;
+	if (err)
+		(void)unlink(tmp); /* the first error is the one to tell */
+	return err;
+}
+
+static void keep_elsewhere(struct output *self, const void *data, size_t len)
+{
+	const char *dir = getenv("TMPDIR");
+	char name[512];
+
+	default_name(name, sizeof(name), self->extension);
+	snprintf(self->kept, sizeof(self->kept), "%s/%s", dir && *dir ? dir : "/tmp", name);
+	if (write_file(self, self->kept, data, len))
+		self->kept[0] = '\0';
+}
+
+int output__write(struct output *self, const void *data, size_t len)
+{
+	int err = self->fd >= 0 ? file__write_all(self->fd, data, len) :
+				  write_file(self, self->path, data, len);
+
+	/* A reader that has gone wanted no more. */
+	if (err && err != -EPIPE)
+		keep_elsewhere(self, data, len);
+	return err;
+}
+
+void output__close(struct output *self)
+{
+	if (self->fd >= 0)
+		close(self->fd);
+	self->fd = -1;
+}

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * One run on the event loop, and all that may end it: its duration, the end of the command or of every
+ * process asked for, a signal. The first SIGINT, SIGTERM or SIGHUP ends the profile well, a second one
+ * ends the program at once. What the profile becomes is the caller's.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "internal.h"
+#include "pp/base/cleanup.h"
+#include "pp/base/err.h"
+#include "pp/base/loop.h"
+#include "pp/collect.h"
+#include "pp/profile.h"
+#include "pp/record.h"
+
+#define SIGNALS_MAX 3
+
+struct recording {
+	struct cli *cli;
+	const struct request *request;
+	struct command *command; /* NULL: none */
+	const struct targets *targets;
+	struct loop *loop;
+	struct collect *collect;
+	struct record *record;
+	struct loop_signal *signals[SIGNALS_MAX];
+	int command_fd; /* pidfd, or -1 */
+	struct loop_io *command_io;
+	uint32_t signal_cnt;
+	enum recording_end end;
+	bool shows_progress;
+	struct profile *profile;
+	int err;
+	char why[256];
+};
+
+static void end_run(struct recording *self, enum recording_end end)
+{
+	if (self->end != ENDED_DURATION)
+		return;
+	self->end = end;
+	record__stop(self->record);
+}
+
+static void on_signal(void *arg, int signo)
+{
+	struct recording *self = arg;
+
+	if (self->signal_cnt++)
+		_exit(CLI_FAILED);
+	/* A terminal sends SIGINT to the command too, the others came to us alone. */
+	if (self->command && !self->command->has_ended && signo != SIGINT)
+		kill(self->command->pid, signo);
+	end_run(self, ENDED_SIGNAL);
+}
+
+static void on_command_end(void *arg, int events, int err)
+{
+	struct recording *self = arg;
+
+	(void)loop_io__set(self->command_io, 0); /* stopping does not fail */
+	command__reap(self->command);
+	end_run(self, ENDED_COMMAND);
+}
+
+static void on_progress(void *arg, uint64_t elapsed_ns, uint64_t taken, uint64_t accepted)
+{
+	struct recording *self = arg;
+
+	if (!self->request->spec.children && targets__have_ended(self->targets))
+		end_run(self, ENDED_TARGETS);
+	if (!self->shows_progress)
+		return;
+	fprintf(stderr, "\r%llu s, %llu samples%s ", (unsigned long long)(elapsed_ns / 1000000000),
+		(unsigned long long)accepted,
+		self->request->spec.duration_s || self->command ? "" : ", Ctrl-C ends");
+	fflush(stderr);
+}
+
+static void on_window(void *arg, int err, const char *why, struct profile *profile, bool is_last)
+{
+	struct recording *self = arg;
+
+	if (self->shows_progress)
+		fprintf(stderr, "\r\033[K");
+	self->err = err;
+	self->profile = profile;
+	snprintf(self->why, sizeof(self->why), "%s", why ? why : "");
+	if (is_last)
+		loop__stop(self->loop);
+}
+
+static int watch_signals(struct recording *self)
+{
+	static const int signos[SIGNALS_MAX] = { SIGINT, SIGTERM, SIGHUP };
+
+	for (uint32_t i = 0; i < SIGNALS_MAX; i++) {
+		struct sigaction before;
+		int err;
+
+		/* nohup and the background of a shell without job control mean it. */
+		if (!sigaction(signos[i], NULL, &before) && before.sa_handler == SIG_IGN)
+			continue;
+		err = loop_signal__new(self->loop, signos[i], on_signal, self, &self->signals[i]);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int watch_command(struct recording *self)
+{
+	if (!self->command)
+		return 0;
+	self->command_fd = (int)syscall(SYS_pidfd_open, self->command->pid, 0);
+	if (self->command_fd < 0)
+		return -errno;
+	return loop_io__new(self->loop, self->command_fd, LOOP_READ, on_command_end, self,
+			    &self->command_io);
+}
+
+static int prepare(struct recording *self)
+{
+	const char *why = "";
+	int err;
+
+	err = loop__new(&self->loop);
+	if (!err)
+		err = watch_command(self);
+	if (err)
+		return cli__fail(self->cli, CLI_FAILED, err, NULL, "no event loop (%s)",
+				 errname(err));
+	err = collect__new(self->loop, &self->cli->root, NULL, &self->collect, &why);
+	if (err)
+		return cli__fail(self->cli, cli__code_of(err), err,
+				 "'pulseprof feature probe' tells what is missing", "%s (%s)",
+				 *why ? why : "the programs cannot be loaded", errname(err));
+	err = record__new(self->loop, &self->cli->root, self->collect, &self->record);
+	if (!err)
+		err = watch_signals(self);
+	if (err)
+		return cli__fail(self->cli, CLI_FAILED, err, NULL, "no recorder (%s)",
+				 errname(err));
+	return 0;
+}
+
+/* The command is let go as soon as sampling is on: what it does from its first instruction is seen. */
+static int go(struct recording *self)
+{
+	const struct record_ops ops = { .window = on_window, .progress = on_progress, .arg = self };
+	const char *why = "";
+	int err;
+
+	err = record__start(self->record, &self->request->spec, &ops, &why);
+	if (err)
+		return cli__fail(self->cli, cli__code_of(err), err,
+				 cli__code_of(err) == CLI_IMPOSSIBLE ?
+					 "'pulseprof feature probe' tells what is missing" :
+					 NULL,
+				 "%s (%s)", *why ? why : "sampling cannot be switched on",
+				 errname(err));
+	err = self->command ? command__go(self->command) : 0;
+	if (err)
+		end_run(self, ENDED_COMMAND);
+	(void)loop__run(self->loop);
+	if (err) {
+		const char *name = self->request->argv[0];
+
+		return cli__fail(self->cli, CLI_FAILED, err, NULL, "'%s' cannot be run: %s", name,
+				 strerror(-err));
+	}
+	if (self->err || !self->profile)
+		return cli__fail(self->cli, CLI_FAILED, self->err, NULL, "%s (%s)",
+				 *self->why ? self->why : "the run gave no profile",
+				 errname(self->err));
+	return 0;
+}
+
+static void clear(struct recording *self)
+{
+	/* From here on a signal ends the program. */
+	for (uint32_t i = 0; i < SIGNALS_MAX; i++)
+		loop_signal__free(self->signals[i]);
+	loop_io__free(self->command_io);
+	record__free(self->record);
+	collect__free(self->collect);
+	if (self->loop)
+		loop__free(self->loop);
+	if (self->command_fd >= 0)
+		close(self->command_fd);
+	profile__free(self->profile);
+}
+
+int recording__run(struct cli *cli, const struct request *request, struct command *command,
+		   const struct targets *targets, struct profile **ret_profile,
+		   enum recording_end *ret_end)
+{
+	struct recording self = {
+		.cli = cli,
+		.request = request,
+		.command = command,
+		.targets = targets,
+		.command_fd = -1,
+		.shows_progress = isatty(STDERR_FILENO),
+	};
+	int code = prepare(&self);
+
+	if (!code)
+		code = go(&self);
+	if (!code) {
+		*ret_profile = take_ptr(self.profile);
+		*ret_end = self.end;
+	}
+	clear(&self);
+	return code;
+}
