@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "internal.h"
+#include "run.h"
 
 /* All that NSS is asked for is asked before the fork. */
 struct invoker {

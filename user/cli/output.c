@@ -19,6 +19,7 @@
 #include "pp/base/cleanup.h"
 #include "pp/base/clock.h"
 #include "pp/base/file.h"
+#include "run.h"
 
 static bool parse_id(const char *text, uint32_t *ret_id)
 {
@@ -116,6 +117,15 @@ static int probe_folder(const struct output *self)
 	return unlink(tmp) < 0 ? -errno : 0;
 }
 
+/* /dev/stdout and the like: opened anew it would be written from its beginning. */
+static bool is_our_stdout(const char *path)
+{
+	struct stat st, out;
+
+	return !stat(path, &st) && !fstat(STDOUT_FILENO, &out) && st.st_dev == out.st_dev &&
+	       st.st_ino == out.st_ino && (S_ISREG(st.st_mode) || S_ISFIFO(st.st_mode));
+}
+
 int output__open(struct output *self, const char *path, const char *extension)
 {
 	struct stat st;
@@ -132,7 +142,7 @@ int output__open(struct output *self, const char *path, const char *extension)
 	n = snprintf(self->path, sizeof(self->path), "%s", path);
 	if (!*path || n >= PATH_MAX)
 		return *path ? -ENAMETOOLONG : -ENOENT;
-	if (!strcmp(path, "-")) {
+	if (!strcmp(path, "-") || is_our_stdout(path)) {
 		self->fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
 		return self->fd < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0 ? -errno : 0;
 	}

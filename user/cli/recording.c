@@ -18,6 +18,7 @@
 #include "pp/collect.h"
 #include "pp/profile.h"
 #include "pp/record.h"
+#include "run.h"
 
 #define SIGNALS_MAX 3
 

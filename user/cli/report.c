@@ -12,6 +12,7 @@
 #include "pp/base/json.h"
 #include "pp/encode.h"
 #include "pp/profile.h"
+#include "run.h"
 
 /* From here on, being asleep is the first thing to know. */
 #define SLEEPY_PCT 90.0
@@ -154,29 +155,37 @@ static void print_reasons(struct json_object *json, const char *title, const cha
 	printf("\n");
 }
 
+static void print_amount(uint64_t cnt, const char *one, const char *many, const char *after)
+{
+	printf("%llu %s%s", (unsigned long long)cnt, cnt == 1 ? one : many, after);
+}
+
 static void print_counts(struct json_object *json)
 {
 	uint64_t expected = number(json, "expected"), missed = number(json, "missed");
 	const char *clock = "";
 
 	(void)json__get_str(json, "clock", &clock); /* not there: "" */
-	printf("%llu samples, %llu processes, %llu stacks\n",
-	       (unsigned long long)number(json, "samples"),
-	       (unsigned long long)number(json, "processes"),
-	       (unsigned long long)number(json, "stacks"));
+	print_amount(number(json, "samples"), "sample", "samples", ", ");
+	print_amount(number(json, "processes"), "process", "processes", ", ");
+	print_amount(number(json, "stacks"), "stack", "stacks", "\n");
 	printf("  %-12s %.1f s at %llu Hz, %s\n", "duration", fraction(json, "duration_s"),
 	       (unsigned long long)number(json, "rate_hz"), clock);
-	printf("  %-12s %llu, %.1f %% complete\n", "user stacks",
-	       (unsigned long long)number(json, "user_stacks"),
-	       fraction(json, "user_stacks_complete_pct"));
+	printf("  %-12s %llu", "user stacks", (unsigned long long)number(json, "user_stacks"));
+	if (number(json, "user_stacks"))
+		printf(", %.1f %% complete", fraction(json, "user_stacks_complete_pct"));
+	printf("\n");
 	printf("  %-12s %llu, %.2f %% of %llu expected\n", "missed", (unsigned long long)missed,
 	       expected ? 100.0 * (double)missed / (double)expected : 0.0,
 	       (unsigned long long)expected);
 	print_reasons(json, "lost", "lost");
 	print_reasons(json, "filtered", "filtered_by");
-	printf("  %-12s %llu ns a sample in the kernel, %.0f ms CPU, %.1f MB memory at most\n",
-	       "own cost", (unsigned long long)number(json, "kernel_ns_per_sample"),
-	       fraction(json, "user_cpu_ms"), (double)number(json, "rss_peak_bytes") / 1e6);
+	printf("  %-12s ", "own cost");
+	if (number(json, "kernel_ns_per_sample"))
+		printf("%llu ns a sample in the kernel, ",
+		       (unsigned long long)number(json, "kernel_ns_per_sample"));
+	printf("%.0f ms CPU, %.1f MB memory at most\n", fraction(json, "user_cpu_ms"),
+	       (double)number(json, "rss_peak_bytes") / 1e6);
 }
 
 static void print_plain(struct json_object *json)

@@ -14,6 +14,7 @@
 #include "internal.h"
 #include "pp/base/err.h"
 #include "pp/proc.h"
+#include "run.h"
 
 static int pidfd_open(uint32_t pid)
 {
