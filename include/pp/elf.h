@@ -43,6 +43,11 @@ int elf_image__read(const struct elf_image *self, uint64_t off, void *data, size
 bool elf_image__enters_at(const struct elf_image *self, uint64_t off);
 uint32_t elf_image__entry_bytes(const struct elf_image *self, uint64_t off);
 bool elf_image__exits_at(const struct elf_image *self, uint64_t off);
+/*
+ * May off be a return address? Yes behind a call, at glibc's and musl's __restore_rt (the kernel pushes it),
+ * and one byte into Go's runtime.goexit. True also where this cannot be told (other machine, unreadable).
+ */
+bool elf_image__returns_to(const struct elf_image *self, uint64_t off);
 
 /* A defined function symbol, as it stands in the file; its name is read only when somebody asks. */
 struct elf_symbol {

@@ -33,6 +33,7 @@ struct symbol_result {
 	uint32_t *names;
 	uint32_t name_cnt; /* = off_cnt */
 	uint8_t *bottoms; /* enum symbol_bottom of offs[i] */
+	uint8_t *no_returns; /* 1: offs[i] + 1 cannot be a return address: no call ends there */
 	char *text;
 	size_t text_bytes;
 };

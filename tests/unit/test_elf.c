@@ -251,6 +251,45 @@ static void a_file_that_shrinks_is_damaged_not_fatal(void **state)
 	elf_image__close(image);
 }
 
+static void only_what_follows_a_call_can_be_a_return_address(void **state)
+{
+	static const uint64_t yes[] = { 0xd7, 0xe6, 0x152 },
+			      no[] = { 0xd2, 0xd8, 0xf1, 0x101, 0x143 };
+	static const struct {
+		uint8_t len, at; /* where in the bytes the address points */
+		bool is_return;
+		uint8_t bytes[16];
+	} rows[] = {
+		{ 5, 5, true, { 0x41, 0xff, 0x54, 0x24, 0x08 } }, /* call *8(%r12) */
+		{ 6, 6, true, { 0xff, 0x15, 1, 2, 3, 4 } }, /* call *rel(%rip) */
+		{ 7, 7, true, { 0xff, 0x94, 0x24, 1, 2, 3, 4 } }, /* call *disp32(%rsp) */
+		{ 7, 7, true, { 0xff, 0x14, 0xc5, 1, 2, 3, 4 } }, /* call *disp32(,%rax,8) */
+		{ 2, 2, true, { 0xff, 0x10 } }, /* call *(%rax) */
+		{ 2, 2, false, { 0xff, 0xe0 } }, /* jmp *%rax */
+		{ 3, 3, false, { 0xff, 0xd0, 0x90 } }, /* a call, and one byte more */
+		{ 9, 0, true, { 0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05 } }, /* __restore_rt */
+		{ 6, 1, true, { 0x90, 0xe8, 1, 2, 3, 4 } }, /* runtime.goexit + 1 */
+	};
+	struct elf_image *image = open_file("tests/data/elf/plain");
+	uint8_t file[4096] = { 0 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(yes); i++)
+		assert_true(elf_image__returns_to(image, yes[i]));
+	for (size_t i = 0; i < ARRAY_SIZE(no); i++)
+		assert_false(elf_image__returns_to(image, no[i]));
+	assert_true(elf_image__returns_to(image, 3)); /* cannot be told */
+	assert_int_equal(elf_image__read(image, 0, file, 0x200), 0);
+	elf_image__close(image);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		memset(file + 0x130, 0x90, 64);
+		memcpy(file + 0x140, rows[i].bytes, rows[i].len);
+		assert_int_equal(elf_image__from_memory(file, sizeof(file), &image), 0);
+		assert_int_equal(elf_image__returns_to(image, 0x140 + rows[i].at),
+				 rows[i].is_return);
+		elf_image__close(image);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -263,6 +302,7 @@ int main(void)
 		cmocka_unit_test(what_is_no_regular_elf_file_is_damaged),
 		cmocka_unit_test(a_sparse_terabyte_costs_nothing),
 		cmocka_unit_test(a_file_that_shrinks_is_damaged_not_fatal),
+		cmocka_unit_test(only_what_follows_a_call_can_be_a_return_address),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -431,6 +431,26 @@ static void only_a_known_bottom_makes_a_stack_complete(void **state)
 	proc_table__free(table);
 }
 
+static void a_stack_is_cut_at_what_is_no_return_address(void **state)
+{
+	static const struct frame_spec specs[] = {
+		{ FRAME_NATIVE, 0xf1, false }, /* in helper */
+		{ FRAME_NATIVE, 0xe6, true }, /* behind the call in main */
+		{ FRAME_NATIVE, 0x143, true }, /* behind a nop */
+		{ FRAME_NATIVE, 0xd7, true }, /* behind the call in _start: never reached */
+	};
+	struct tree *tree = *state;
+	struct proc_table *table = note_process(tree, "plain");
+	struct profile *profile = new_profile();
+
+	add_stack(profile, specs, ARRAY_SIZE(specs), 0, STACK_END_NO_FRAME_POINTER);
+	assert_int_equal(symbolize__profile(profile, table, &tree->root, NULL), 0);
+	assert_int_equal(profile->stacks[0].depth, 2);
+	assert_int_equal(profile->samples[0].end, STACK_END_BAD_RETURN);
+	profile__free(profile);
+	proc_table__free(table);
+}
+
 static void what_has_no_name_stays_unknown_and_is_counted(void **state)
 {
 	static const struct frame_spec specs[] = {
@@ -473,6 +493,7 @@ int main(void)
 		TREE_TEST(a_kallsyms_of_one_endless_line_is_damaged),
 		TREE_TEST(a_profile_gets_names_build_ids_and_ends),
 		TREE_TEST(only_a_known_bottom_makes_a_stack_complete),
+		TREE_TEST(a_stack_is_cut_at_what_is_no_return_address),
 		TREE_TEST(what_has_no_name_stays_unknown_and_is_counted),
 	};
 

@@ -2,7 +2,7 @@
 /*
  * The few instruction sequences that say where a stack begins, for files without symbols: how an entry
  * point begins (it clears the frame pointer, or passes the initial stack on), and how a new thread ends
- * (it exits with the result of its function). Compared byte by byte: a compiler does not make these from
+ * (it exits with the result of its function); and whether a number can be a return address. Compared byte by byte: a compiler does not make these from
  * C. Not a disassembler; an architecture that is not in the tables has none.
  */
 #include "internal.h"
@@ -89,4 +89,56 @@ uint32_t elf_image__entry_bytes(const struct elf_image *self, uint64_t off)
 bool elf_image__exits_at(const struct elf_image *self, uint64_t off)
 {
 	return matches(self, off, exit_patterns, ARRAY_SIZE(exit_patterns));
+}
+
+/* mov $15,%rax; syscall: rt_sigreturn */
+static const struct code_pattern signal_return_patterns[] = {
+	{ EM_X86_64, 9, { 0x48, 0xc7, 0xc0, 0x0f, 0x00, 0x00, 0x00, 0x0f, 0x05 } },
+};
+
+/* nop; call: runtime.goexit+1, which Go's runtime pushes below a goroutine's first function */
+static const struct code_pattern goexit_patterns[] = {
+	{ EM_X86_64, 2, { 0x90, 0xe8 } },
+};
+
+/* Bytes of "ff /2" with this modrm, after prefixes; Intel SDM 2, table 2-2 and CALL. */
+static uint32_t call_indirect_bytes(const uint8_t *code)
+{
+	uint8_t modrm = code[1], mod = modrm >> 6, rm = modrm & 7;
+
+	if (code[0] != 0xff || ((modrm >> 3) & 7) != 2)
+		return 0;
+	switch (mod) {
+	case 0:
+		if (rm == 4)
+			return (code[2] & 7) == 5 ? 7 : 3;
+		return rm == 5 ? 6 : 2;
+	case 1: return rm == 4 ? 4 : 3;
+	case 2: return rm == 4 ? 7 : 6;
+	default: return 2;
+	}
+}
+
+#define CALL_BYTES_MAX 7
+
+static bool is_call(const uint8_t code[CALL_BYTES_MAX + 1])
+{
+	if (code[CALL_BYTES_MAX - 5] == 0xe8)
+		return true;
+	for (uint32_t len = 2; len <= CALL_BYTES_MAX; len++)
+		if (call_indirect_bytes(code + CALL_BYTES_MAX - len) == len)
+			return true;
+	return false;
+}
+
+bool elf_image__returns_to(const struct elf_image *self, uint64_t off)
+{
+	uint8_t code[CALL_BYTES_MAX + 1] = { 0 };
+
+	if (self->machine != EM_X86_64 || off < CALL_BYTES_MAX ||
+	    elf_image__read(self, off - CALL_BYTES_MAX, code, CALL_BYTES_MAX))
+		return true;
+	return is_call(code) ||
+	       matches(self, off, signal_return_patterns, ARRAY_SIZE(signal_return_patterns)) ||
+	       matches(self, off - 1, goexit_patterns, ARRAY_SIZE(goexit_patterns));
 }

@@ -62,6 +62,7 @@ static uint32_t add_name(const struct elf_image *image, const struct elf_symbol 
 static void name_slots(const struct lookup *lookup, const struct symbol_request *request,
 		       struct buf *text, struct symbol_result *result)
 {
+	const uint64_t *offs = request->offs;
 	uint64_t last_name_off = 0;
 	uint32_t last_name = 0;
 
@@ -78,7 +79,9 @@ static void name_slots(const struct lookup *lookup, const struct symbol_request 
 		}
 		result->names[slot->off_index] = name;
 		result->bottoms[slot->off_index] = (uint8_t)bottom__classify(
-			lookup->image, slot, request->offs[slot->off_index], text->data + name);
+			lookup->image, slot, offs[slot->off_index], text->data + name);
+		result->no_returns[slot->off_index] =
+			!elf_image__returns_to(lookup->image, offs[slot->off_index] + 1);
 	}
 }
 
@@ -138,7 +141,8 @@ int symbol_job__run(const struct symbol_request *request, struct symbol_result *
 	buf__init(&text, TEXT_BYTES_MAX);
 	result.names = calloc(cnt, sizeof(*result.names));
 	result.bottoms = calloc(cnt, sizeof(*result.bottoms));
-	if (!result.names || !result.bottoms || buf__putc(&text, '\0')) {
+	result.no_returns = calloc(cnt, sizeof(*result.no_returns));
+	if (!result.names || !result.bottoms || !result.no_returns || buf__putc(&text, '\0')) {
 		symbol_result__clear(&result);
 		return -ENOMEM;
 	}
@@ -158,6 +162,7 @@ void symbol_result__clear(struct symbol_result *self)
 {
 	free(self->names);
 	free(self->bottoms);
+	free(self->no_returns);
 	free(self->text);
 	*self = (struct symbol_result){ 0 };
 }

@@ -3,7 +3,7 @@
  * Names a finished profile: frames are sorted by module and place, each module becomes one job
  * (job.c), kernel frames one pass over kallsyms (kallsyms.c), and the answers go back into the frames.
  * A return address is looked up one byte earlier, inside its call: after a call that never returns it
- * would lie in the next function. Last, a stack whose outermost user frame lies in a known bottom is
+ * would lie in the next function. Then stacks are cut where a caller cannot be one; last, a stack whose outermost user frame lies in a known bottom is
  * complete, however its walk ended there. One module's tables are in memory at a time.
  */
 #include "internal.h"
@@ -34,6 +34,7 @@ struct naming {
 	uint32_t cnt;
 	uint64_t *offs; /* of one module, distinct */
 	uint8_t *bottoms; /* enum symbol_bottom by frame */
+	uint8_t *no_returns; /* by frame: it says to be a return address, and is none */
 };
 
 static int compare_questions(const void *a, const void *b)
@@ -94,6 +95,9 @@ static int answer(struct naming *self, uint32_t from, uint32_t to,
 		name = result->names[off_i];
 		if (result->bottoms)
 			self->bottoms[frame] = result->bottoms[off_i];
+		if (result->no_returns)
+			self->no_returns[frame] = self->profile->frames[frame].is_return &&
+						  result->no_returns[off_i];
 		if (name == 0)
 			continue;
 		if (name != last) {
@@ -188,6 +192,33 @@ static int name_frames(struct naming *self, const struct sysroot *root, int *ret
 	return err;
 }
 
+/*
+ * A frame pointer walk through code that uses the register for something else finds numbers. Most are no
+ * code; one that is code, but behind no call, is no return address either: there the stack is cut. The
+ * inner frames were right, the outer ones never were.
+ */
+static bool cut_at_no_return(const struct naming *self, struct profile_stack *stack)
+{
+	for (uint32_t i = stack->kernel_depth + 1u; i < stack->depth; i++) {
+		if (!self->no_returns[self->profile->stack_frames[stack->first + i]])
+			continue;
+		stack->depth = i;
+		return true;
+	}
+	return false;
+}
+
+static void cut_stacks(const struct naming *self, uint8_t *is_cut)
+{
+	struct profile *profile = self->profile;
+
+	for (uint32_t i = 0; i < profile->stack_cnt; i++)
+		is_cut[i] = cut_at_no_return(self, &profile->stacks[i]);
+	for (uint32_t i = 0; i < profile->sample_cnt; i++)
+		if (is_cut[profile->samples[i].stack])
+			profile->samples[i].end = STACK_END_BAD_RETURN;
+}
+
 static bool is_at_bottom(const struct naming *self, const struct profile_stack *stack)
 {
 	const struct profile *profile = self->profile;
@@ -231,21 +262,25 @@ int symbolize__profile(struct profile *profile, const struct proc_table *table,
 	_auto_free_ struct question *questions = calloc(cnt, sizeof(*questions));
 	_auto_free_ uint64_t *offs = calloc(cnt, sizeof(*offs));
 	_auto_free_ uint8_t *bottoms = calloc(cnt, sizeof(*bottoms));
+	_auto_free_ uint8_t *no_returns = calloc(cnt, sizeof(*no_returns));
+	_auto_free_ uint8_t *is_cut = calloc(max_of(profile->stack_cnt, 1u), sizeof(*is_cut));
 	struct naming naming = {
 		.profile = profile,
 		.table = table,
 		.questions = questions,
 		.offs = offs,
 		.bottoms = bottoms,
+		.no_returns = no_returns,
 	};
 	int err, kernel_err = 0;
 
-	if (!questions || !offs || !bottoms)
+	if (!questions || !offs || !bottoms || !no_returns || !is_cut)
 		return -ENOMEM;
 	ask(&naming);
 	err = name_frames(&naming, root, &kernel_err);
 	if (err)
 		return err;
+	cut_stacks(&naming, is_cut);
 	mark_complete(&naming);
 	count_unnamed(&naming);
 	if (ret_kernel_err)
