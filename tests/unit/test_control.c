@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The controller against a server that the test plays, with recorded answers of the real Performance
- * Studio (tests/data/exchanges) and with answers that no server should give. The daemon is played too:
- * it notes what it is asked to begin and to end.
+ * The controller against a server that the test plays, also with answers that no server should give, and a
+ * daemon that the test plays too. Recorded answers: test_control_replay.c.
  */
 /* UNIT_LDFLAGS: -Wl,--wrap=net__send,--wrap=net_call__cancel,--wrap=loop_timer__new,--wrap=loop_timer__start,--wrap=loop_timer__stop,--wrap=loop_timer__is_active,--wrap=loop_timer__free,--wrap=work__submit,--wrap=clock_mono_ns */
 #include <setjmp.h>
@@ -12,100 +11,16 @@
 #include <cmocka.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 
-#include "fake_wire.h"
+#include "fake_host.h"
 #include "pp/base/buf.h"
 #include "pp/base/cleanup.h"
-#include "pp/base/file.h"
 #include "pp/base/json.h"
 #include "pp/control.h"
 #include "pp/metrics.h"
 
-#define BEAT  "/api/metrics/heartbeat"
-#define DONE  "/api/metrics/command_completion"
 #define ID(n) "00000000-0000-4000-8000-0000000000" #n
-
-/* What the daemon was asked, as words: "start ID", "stop ID". */
-static struct {
-	struct control *control;
-	char running[64];
-	struct session_spec spec;
-	bool stop_asked;
-	int refuse; /* the next start fails with this */
-	uint32_t starts, stops;
-} host;
-
-static int host_start(void *arg, const char *command_id, const struct session_spec *spec,
-		      const char **ret_why)
-{
-	assert_string_equal(host.running, ""); /* one run at a time */
-	if (host.refuse) {
-		*ret_why = "no BTF";
-		return host.refuse;
-	}
-	snprintf(host.running, sizeof(host.running), "%s", command_id);
-	host.spec = *spec;
-	host.stop_asked = false;
-	host.starts++;
-	return 0;
-}
-
-static void host_stop(void *arg, const char *command_id)
-{
-	assert_string_equal(host.running, command_id);
-	assert_false(host.stop_asked);
-	host.stop_asked = true;
-	host.stops++;
-}
-
-static void host_ends(const char *why)
-{
-	char id[64];
-
-	memcpy(id, host.running, sizeof(id));
-	assert_string_not_equal(id, "");
-	host.running[0] = '\0';
-	host.stop_asked = false;
-	control__run_ended(host.control, id, why);
-}
-
-static int set_up(void **state)
-{
-	struct control_options options = { .api_server = "http://studio.example:8080/",
-					   .service_name = "svc",
-					   .hostname = "node-7",
-					   .token = "s3cret",
-					   .agent_version = "0.1.0",
-					   .run_mode = "standalone_executable",
-					   .heartbeat_interval_s = 30 };
-	struct control_ops ops = { .start = host_start, .stop = host_stop };
-
-	memset(&host, 0, sizeof(host));
-	session_spec__init(&options.defaults);
-	return control__new(NULL, NULL, &options, &ops, &host.control);
-}
-
-static int tear_down(void **state)
-{
-	control__free(host.control);
-	wire_reset();
-	return 0;
-}
-
-/* The beat that is open, or the next one: time passes until it is sent. */
-static struct net_call *beat(void)
-{
-	struct net_call *call = wire_open(BEAT);
-
-	if (!call) {
-		wire_expire();
-		call = wire_open(BEAT);
-	}
-	assert_non_null(call);
-	return call;
-}
 
 /* A command arrives with the next beat. */
 static void command(const char *id, const char *type, const char *config)
@@ -530,88 +445,6 @@ static void ids_are_kept_to_the_newest(void **state)
 	assert_string_equal(json__str(json__at(list, 0)), "00000000-0000-4000-8000-000000000030");
 }
 
-/* Recorded exchanges: every answer of a file in order. The daemon samples at once, ad hoc runs end at once. */
-struct replay {
-	const char *file;
-	uint32_t starts, completed, failed, bad_answers;
-};
-
-static void replay_answer(const struct json_object *response)
-{
-	struct json_object *body;
-	_auto_buf_ struct buf text;
-	int64_t status;
-
-	buf__init(&text, 1 << 20);
-	assert_int_equal(json__get_int(response, "status", 0, 999, &status), 0);
-	if (!json__get_any(response, "body", &body))
-		assert_int_equal(json__print(body, false, &text), 0);
-	wire_answer(beat(), (int)status, text.data ? text.data : "");
-	for (int i = 0; i < 3; i++) { /* a stop, what follows it, and what follows that */
-		if (host.running[0])
-			control__run_sampling(host.control, host.running);
-		if (host.stop_asked || (host.running[0] && !host.spec.continuous))
-			host_ends(NULL);
-	}
-	while (wire_open(DONE))
-		wire_answer(wire_open(DONE), 200, "{\"success\":true}");
-}
-
-static void replay_file(const struct replay *replay)
-{
-	uint64_t completed = metric__get(METRIC_COMMANDS_COMPLETED);
-	uint64_t failed = metric__get(METRIC_COMMANDS_FAILED);
-	uint64_t bad = metric__get(METRIC_HEARTBEATS_FAILED);
-	_auto_json_ struct json_object *json = NULL;
-	struct json_object *list, *request, *response;
-	__cleanup(cleanup_close) int fd = open("tests/data/exchanges", O_RDONLY | O_DIRECTORY);
-	_auto_buf_ struct buf text;
-	const char *path;
-	size_t i;
-
-	buf__init(&text, 1 << 20);
-	assert_int_equal(file__read_at(fd, replay->file, &text), 0);
-	assert_int_equal(json__parse(text.data, text.len, &json), 0);
-	assert_int_equal(json__get_array(json, "exchanges", &list), 0);
-	assert_int_equal(set_up(NULL), 0);
-	control__start(host.control);
-	for (i = 0; i < json__len(list); i++) {
-		if (json__get_object(json__at(list, i), "request", &request) ||
-		    json__get_object(json__at(list, i), "response", &response) ||
-		    json__get_str(request, "path", &path) || strcmp(path, BEAT))
-			continue;
-		replay_answer(response);
-	}
-	assert_int_equal(host.starts, replay->starts);
-	assert_int_equal(metric__get(METRIC_COMMANDS_COMPLETED) - completed, replay->completed);
-	assert_int_equal(metric__get(METRIC_COMMANDS_FAILED) - failed, replay->failed);
-	assert_int_equal(metric__get(METRIC_HEARTBEATS_FAILED) - bad, replay->bad_answers);
-	tear_down(NULL);
-}
-
-static void recorded_answers_are_obeyed(void **state)
-{
-	static const struct replay replays[] = {
-		{ "intel_01_heartbeat_plain.json", 0, 0, 0, 7 },
-		{ "intel_02_start_lifecycle.json", 1, 1, 0, 0 },
-		{ "intel_03_failed_command.json", 1, 1, 0, 0 },
-		{ "intel_04_stop_host.json", 1, 2, 0, 0 },
-		{ "intel_05_process_level.json", 2, 5, 0, 0 },
-		{ "intel_40_agent_adhoc.json", 2, 3, 0, 0 },
-		{ "intel_41_agent_continuous_and_adhoc.json", 6, 4, 1, 0 },
-		{ "intel_42_agent_faults.json", 4, 5, 1, 0 },
-		{ "pinterest_01_heartbeat_plain.json", 0, 0, 0, 7 },
-		{ "pinterest_02_start_lifecycle.json", 1, 1, 0, 0 },
-		{ "pinterest_03_failed_command.json", 1, 1, 0, 0 },
-		{ "pinterest_04_stop_host.json", 1, 2, 0, 0 },
-		{ "pinterest_05_process_level.json", 2, 5, 0, 0 },
-	};
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(replays); i++)
-		replay_file(&replays[i]);
-}
-
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 
 int main(void)
@@ -637,7 +470,6 @@ int main(void)
 		TEST(report_is_repeated_until_the_server_speaks),
 		TEST(report_is_given_up_after_an_hour_and_counted),
 		TEST(ids_are_kept_to_the_newest),
-		cmocka_unit_test(recorded_answers_are_obeyed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

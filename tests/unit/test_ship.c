@@ -18,7 +18,8 @@
 #include <sys/stat.h>
 
 #include "../../user/ship/internal.h"
-#include "fake_wire.h"
+#include "fake_loop.h"
+#include "fake_net.h"
 #include "pp/base/buf.h"
 #include "pp/base/cleanup.h"
 #include "pp/base/compress.h"
