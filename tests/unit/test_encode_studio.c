@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The file and the upload body for the Performance Studio. The rules (studio_rules.h) are first held
+ * against what its web app and indexer were recorded to accept and refuse, then against what we write.
+ */
+#include "pp/encode.h"
+
+#include <fcntl.h>
+
+#include "made_profile.h"
+#include "pp/base/buf.h"
+#include "pp/base/file.h"
+#include "studio_rules.h"
+
+#define OUT_BYTES_MAX (64u << 20)
+
+static struct json_object *load(const char *name)
+{
+	_auto_close_ int dir = open("tests/data/exchanges", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct json_object *json = NULL;
+	_auto_buf_ struct buf text;
+
+	assert_true(dir >= 0);
+	buf__init(&text, 1 << 20);
+	assert_int_equal(file__read_at(dir, name, &text), 0);
+	assert_int_equal(json__parse(text.data, text.len, &json), 0);
+	return json;
+}
+
+static struct encode_host a_host(void)
+{
+	return (struct encode_host){
+		.hostname = "node-7",
+		.private_ip = "10.0.0.5",
+		.mac_address = "02:42:AC:11:00:02",
+		.system_name = "Linux",
+		.os_name = "Debian GNU/Linux",
+		.os_release = "12",
+		.kernel_release = "6.1.0-28-amd64",
+		.kernel_version = "#1 SMP PREEMPT_DYNAMIC Debian 6.1.119-1",
+		.hardware_type = "x86_64",
+		.libc_type = "glibc",
+		.libc_version = "2.36",
+		.agent_version = "1.2.3",
+		.service_name = "checkout",
+		.processors = 8,
+		.memory_capacity_mb = 32000,
+		.pid = 4242,
+		.spawn_real_ns = 1795341600000000000ull, /* 2026-11-22T10:00:00 */
+		.spawn_uptime_ms = 86400000,
+	};
+}
+
+struct changed {
+	const char *key;
+	struct json_object *value; /* NULL: null */
+	bool is_removed;
+	struct json_object *copy;
+};
+
+static int copy_member(void *arg, const char *name, struct json_object *value)
+{
+	const struct changed *change = arg;
+
+	if (!strcmp(name, change->key))
+		return 0;
+	return value ? json__add(change->copy, name, json__get(value)) :
+		       json__add_null(change->copy, name);
+}
+
+/* The verdict on the recorded metadata with one key changed as the case says. */
+static const char *fault_of_case(const struct json_object *metadata, struct json_object *one)
+{
+	_auto_json_ struct json_object *copy = json__new_object();
+	_auto_json_ struct json_object *header = json__new_object();
+	struct changed change = { .copy = copy };
+	struct json_object *value = NULL;
+
+	assert_int_equal(json__get_str(one, "key", &change.key), 0);
+	assert_int_equal(json__each(metadata, copy_member, &change), 0);
+	if (json__len(one) == 4 && json__get_any(one, "value", &value))
+		assert_int_equal(json__add_null(copy, change.key), 0);
+	else if (value)
+		assert_int_equal(json__add(copy, change.key, json__get(value)), 0);
+	assert_int_equal(json__add(header, "containers", json__new_array()), 0);
+	assert_int_equal(json__add(header, "metadata", json__get(copy)), 0);
+	return webapp_fault(header);
+}
+
+static void the_rules_refuse_what_the_web_app_refused(void **state)
+{
+	_auto_json_ struct json_object *json = load("metadata_fields.json");
+	struct json_object *header, *metadata, *cases;
+	uint32_t refused = 0;
+
+	assert_int_equal(json__get_object(json, "header", &header), 0);
+	assert_int_equal(json__get_object(header, "metadata", &metadata), 0);
+	assert_int_equal(json__get_array(json, "cases", &cases), 0);
+	assert_null(webapp_fault(header));
+	for (size_t i = 0; i < json__len(cases); i++) {
+		struct json_object *one = json__at(cases, i);
+		const char *fault = fault_of_case(metadata, one), *name = "";
+		bool accepted;
+
+		assert_int_equal(json__get_bool(one, "accepted", &accepted), 0);
+		assert_int_equal(json__get_str(one, "case", &name), 0);
+		if (accepted != !fault)
+			fail_msg("%s: %s", name, fault ? fault : "accepted");
+		refused += !accepted;
+	}
+	assert_true(refused > 40);
+}
+
+static void the_rules_refuse_what_crashed_the_indexer(void **state)
+{
+	_auto_json_ struct json_object *json = load("indexer_cases.json");
+	struct json_object *cases, *headers;
+	uint32_t crashed_cnt = 0;
+
+	assert_int_equal(json__get_array(json, "cases", &cases), 0);
+	for (size_t i = 0; i < json__len(cases); i++) {
+		struct json_object *lines;
+		_auto_buf_ struct buf text;
+		const char *name;
+		bool crashed;
+
+		buf__init(&text, 1 << 20);
+		buf__puts(&text, "");
+		assert_int_equal(json__get_bool(json__at(cases, i), "crashed", &crashed), 0);
+		assert_int_equal(json__get_array(json__at(cases, i), "lines", &lines), 0);
+		assert_int_equal(json__get_str(json__at(cases, i), "case", &name), 0);
+		for (size_t j = 0; j < json__len(lines); j++) {
+			buf__puts(&text, j ? "\n" : "");
+			buf__puts(&text, json__str(json__at(lines, j)));
+		}
+		if (crashed && !lines_fault(text.data))
+			fail_msg("%s", name);
+		crashed_cnt += crashed;
+	}
+	assert_true(crashed_cnt >= 5);
+	assert_null(lines_fault("0;;myapp;main;work;do_syscall_64_[k] 7\n0;web;nginx;ngx 2"));
+	assert_int_equal(json__get_array(json, "refused_headers", &headers), 0);
+	assert_true(json__len(headers) >= 3);
+	for (size_t i = 0; i < json__len(headers); i++) {
+		struct json_object *header;
+
+		assert_int_equal(json__get_object(json__at(headers, i), "header", &header), 0);
+		assert_non_null(indexer_fault(header));
+	}
+}
+
+/* Splits a file into its parsed header (given) and its lines (in text). */
+static struct json_object *parse_file(char *text, char **ret_lines)
+{
+	char *end = strchr(text, '\n');
+	struct json_object *header = NULL;
+
+	assert_non_null(end);
+	assert_int_equal(strncmp(text, "# ", 2), 0);
+	assert_int_equal(json__parse(text + 2, (size_t)(end - text - 2), &header), 0);
+	*ret_lines = end + 1;
+	return header;
+}
+
+static void check_file(const struct profile *profile, const struct encode_host *host,
+		       const char *html)
+{
+	_auto_json_ struct json_object *header = NULL;
+	_auto_buf_ struct buf out, collapsed;
+	char *lines;
+
+	buf__init(&out, OUT_BYTES_MAX);
+	buf__init(&collapsed, OUT_BYTES_MAX);
+	assert_int_equal(encode__studio_file(profile, host, html, &out), 0);
+	header = parse_file(out.data, &lines);
+	if (webapp_fault(header))
+		fail_msg("%s", webapp_fault(header));
+	if (indexer_fault(header))
+		fail_msg("%s", indexer_fault(header));
+	if (lines_fault(lines))
+		fail_msg("%s", lines_fault(lines));
+	assert_int_equal(encode__collapsed(profile, &collapsed), 0);
+	assert_string_equal(lines, collapsed.data ? collapsed.data : "");
+}
+
+static void our_file_obeys_every_rule(void **state)
+{
+	struct profile *profile = made_small(), *empty = NULL;
+	struct encode_host host = a_host(),
+			   bare = { .mac_address = "02:00:00:00:00:01", .agent_version = "0.1.0" };
+
+	check_file(profile, &host, NULL);
+	check_file(profile, &host, "<html>\n\"fg\"</html>");
+	check_file(profile, &bare, NULL);
+	snprintf(host.hostname, sizeof(host.hostname), "%s", "ho\"st\n\xff;");
+	profile->meta.busy_pct = -1;
+	profile->meta.mem_pct = -1;
+	profile->meta.continuous = 1;
+	check_file(profile, &host, NULL);
+	assert_int_equal(profile__new(&empty), 0);
+	check_file(empty, &host, NULL);
+	profile__free(empty);
+	profile__free(profile);
+}
+
+static void the_header_says_what_the_profile_is(void **state)
+{
+	struct profile *profile = made_small();
+	struct json_object *metadata, *arguments, *containers, *metrics;
+	_auto_json_ struct json_object *header = NULL;
+	struct encode_host host = a_host();
+	_auto_buf_ struct buf out;
+	const char *text;
+	int64_t number;
+	double pct;
+	bool flag;
+	char *lines;
+
+	buf__init(&out, OUT_BYTES_MAX);
+	profile->meta.continuous = 1;
+	assert_int_equal(encode__studio_file(profile, &host, "<p>\"page\"\n</p>", &out), 0);
+	header = parse_file(out.data, &lines);
+	assert_int_equal(json__get_object(header, "metadata", &metadata), 0);
+	assert_int_equal(json__get_bool(metadata, "continuous", &flag), 0);
+	assert_true(flag);
+	assert_int_equal(json__get_str(metadata, "spawn_time", &text), 0);
+	assert_string_equal(text, "2026-11-22T10:00:00");
+	assert_int_equal(json__get_str(metadata, "current_time", &text), 0);
+	assert_string_equal(text, "2026-11-22T14:26:36");
+	assert_int_equal(json__get_int(metadata, "spawn_uptime_ms", 0, INT64_MAX, &number), 0);
+	assert_int_equal(number, 86400000);
+	assert_int_equal(json__get_object(metadata, "run_arguments", &arguments), 0);
+	assert_int_equal(json__get_str(arguments, "perf_events", &text), 0);
+	assert_string_equal(text, "cpu-clock");
+	assert_int_equal(json__get_int(arguments, "frequency", 0, 10000, &number), 0);
+	assert_int_equal(number, 99);
+	assert_int_equal(json__get_array(header, "containers", &containers), 0);
+	assert_int_equal(json__len(containers), 1);
+	assert_string_equal(json__str(json__at(containers, 0)), "web");
+	assert_int_equal(json__get_object(header, "metrics", &metrics), 0);
+	assert_int_equal(json__get_double(metrics, "cpu_avg", &pct), 0);
+	assert_true(pct == 12.5);
+	assert_int_equal(json__get_str(header, "flamegraph_html", &text), 0);
+	assert_string_equal(text, "<p>\"page\"\n</p>");
+	profile__free(profile);
+}
+
+static void the_body_wraps_the_file_and_leaves_the_gpid_last(void **state)
+{
+	struct profile *profile = made_small();
+	_auto_json_ struct json_object *body = NULL;
+	struct encode_host host = a_host();
+	_auto_buf_ struct buf out, file;
+	const char *text, *tail = ",\"gpid\":\"\"}";
+
+	buf__init(&out, OUT_BYTES_MAX);
+	buf__init(&file, OUT_BYTES_MAX);
+	assert_int_equal(encode__studio_body(profile, &host, "<html>", "", &out), 0);
+	assert_string_equal(out.data + out.len - strlen(tail), tail);
+	assert_int_equal(json__parse(out.data, out.len, &body), 0);
+	assert_int_equal(json__get_str(body, "start_time", &text), 0);
+	assert_string_equal(text, "2026-11-22T14:26:26");
+	assert_int_equal(json__get_str(body, "end_time", &text), 0);
+	assert_string_equal(text, "2026-11-22T14:26:36");
+	assert_int_equal(json__get_str(body, "hostname", &text), 0);
+	assert_string_equal(text, "node-7");
+	assert_int_equal(encode__studio_file(profile, &host, "<html>", &file), 0);
+	assert_int_equal(json__get_str(body, "profile", &text), 0);
+	assert_string_equal(text, file.data);
+	profile__free(profile);
+}
+
+static void a_whole_page_survives_the_wrapping(void **state)
+{
+	struct profile *profile = made_small();
+	_auto_json_ struct json_object *header = NULL;
+	struct encode_host host = a_host();
+	_auto_buf_ struct buf page, out;
+	const char *text;
+	char *lines;
+
+	buf__init(&page, OUT_BYTES_MAX);
+	buf__init(&out, OUT_BYTES_MAX);
+	assert_int_equal(encode__html(profile, &page), 0);
+	assert_int_equal(encode__studio_file(profile, &host, page.data, &out), 0);
+	header = parse_file(out.data, &lines);
+	assert_int_equal(json__get_str(header, "flamegraph_html", &text), 0);
+	assert_string_equal(text, page.data);
+	profile__free(profile);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_rules_refuse_what_the_web_app_refused),
+		cmocka_unit_test(the_rules_refuse_what_crashed_the_indexer),
+		cmocka_unit_test(our_file_obeys_every_rule),
+		cmocka_unit_test(the_header_says_what_the_profile_is),
+		cmocka_unit_test(the_body_wraps_the_file_and_leaves_the_gpid_last),
+		cmocka_unit_test(a_whole_page_survives_the_wrapping),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
