@@ -73,7 +73,10 @@ const char *config__str(const struct config *self, enum config_id id); /* "" if 
 bool config__bool(const struct config *self, enum config_id id);
 uint64_t config__uint(const struct config *self, enum config_id id);
 enum config_origin config__origin(const struct config *self, enum config_id id);
-/* The effective view, "name = value  # origin" a line, as the file has it; secrets as "***". */
+/*
+ * The effective view, "name = value  # origin" a line, as the file has it; secrets as "***" in a
+ * comment.
+ */
 int config__print(const struct config *self, struct buf *out);
 /* The flags with their help, for --help. */
 int config__usage(struct buf *out);

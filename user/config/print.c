@@ -9,17 +9,20 @@
 #include "internal.h"
 #include "pp/base/buf.h"
 
-static void print_value(const char *value, struct buf *out)
+/* Would the file's reader see it whole without quotes? Control characters are in no value. */
+static bool is_bare(const char *value)
 {
 	size_t len = strlen(value);
+
+	return len && !strchr("\"' #", value[0]) && value[len - 1] != ' ' && !strstr(value, " #");
+}
+
+/* A value with both quotes that needs some can only come from the environment or a flag. */
+static void print_value(const char *value, struct buf *out)
+{
 	char quote = strchr(value, '"') ? '\'' : '"';
 
-	/*
-	 * Bare if the reader would see the same value: no quote in front, no comment in it, no
-	 * blank ends.
-	 */
-	if (len && !strpbrk(value, "#") && !strchr("\"' \t", value[0]) &&
-	    !strchr(" \t", value[len - 1]))
+	if (is_bare(value))
 		buf__puts(out, value);
 	else
 		buf__printf(out, "%c%s%c", quote, value, quote);
@@ -30,11 +33,13 @@ int config__print(const struct config *self, struct buf *out)
 	for (size_t id = 0; id < CONFIG_CNT; id++) {
 		const char *value = self->values[id];
 
-		buf__printf(out, "%s = ", settings[id].name);
-		if (settings[id].kind == KIND_SECRET && value[0])
-			buf__puts(out, "***");
-		else
+		/* A comment: the file's reader takes no secrets. */
+		if (settings[id].kind == KIND_SECRET) {
+			buf__printf(out, "# %s = %s", settings[id].name, value[0] ? "***" : "");
+		} else {
+			buf__printf(out, "%s = ", settings[id].name);
 			print_value(value, out);
+		}
 		buf__printf(out, "  # %s\n", config_origin__name(self->origins[id]));
 	}
 	return out->err;
