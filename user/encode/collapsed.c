@@ -188,7 +188,7 @@ int encode__collapsed(const struct profile *profile, struct buf *out)
 	buf__init(&self.text, ENCODE_SCRATCH_BYTES);
 	err = make_frame_texts(&self);
 	if (!err)
-		err = vec_room(self.lines, profile->sample_cnt, self.line_cap,
+		err = vec_room(self.lines, profile->sample_cnt + 1, self.line_cap,
 			       ENCODE_SCRATCH_BYTES / sizeof(*self.lines));
 	for (uint32_t i = 0; i < profile->sample_cnt && !err; i++)
 		err = append_line(&self, &profile->samples[i]);
