@@ -34,9 +34,9 @@ int ship__new(struct loop *loop, struct net *net, const struct ship_options *opt
 void ship__free(struct ship *self); /* what is unsent stays in the spool */
 /*
  * body: the plain JSON object with the member "gpid":"" (no blanks), which is filled in when sent; borrowed.
- * Compressed and written to the spool before this returns, then sent. Returns 0, -EINVAL (no JSON object),
- * -E2BIG (over the limit even compressed: nothing kept), -ENOSPC and the like (nothing kept, nothing half
- * written).
+ * Compressed and written to the spool before this returns (if the disk will not take it, kept in memory until
+ * sent, 4 MiB in all), then sent. Returns 0, -EINVAL (no JSON object), -E2BIG (over the limit even
+ * compressed), -ENOSPC and the like: nothing kept, nothing half written.
  */
 int ship__put(struct ship *self, const void *body, size_t len);
 uint32_t

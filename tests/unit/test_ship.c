@@ -323,19 +323,48 @@ static void spool_keeps_its_bound_and_counts_what_went(void **state)
 	uploads("{\"n\":5}");
 }
 
-static void body_over_the_limit_is_not_taken(void **state)
+static void profile_that_the_disk_will_not_take_is_sent_from_memory(void **state)
 {
-	size_t i, len = 6 << 20;
-	_auto_free_ char *body = malloc(len);
+	uint64_t evicted = metric__get(METRIC_UPLOADS_EVICTED);
+
+	assert_int_equal(ship_open(0), 0);
+	write_err = -ENOSPC;
+	put("{\"n\":1}");
+	put("{\"n\":2}");
+	assert_int_equal(files("", NULL), 0);
+	uploads("{\"n\":1}");
+	wire_answer(upload(), 503, "");
+	wire_expire();
+	uploads("{\"n\":1}");
+	wire_answer(upload(), 200, "{}");
+	uploads("{\"n\":2}");
+	ship__free(ship);
+	ship = NULL;
+	assert_int_equal(metric__get(METRIC_UPLOADS_EVICTED) - evicted, 1);
+}
+
+/* A JSON object that gzip cannot make smaller; free(). */
+static char *noise(size_t len)
+{
+	char *body = malloc(len);
 	uint32_t x = 1;
+	size_t i;
 
 	assert_non_null(body);
-	for (i = 0; i < len; i++) { /* nothing that gzip could make smaller */
+	for (i = 0; i < len; i++) {
 		x = x * 1664525 + 1013904223;
 		body[i] = (char)(x >> 24);
 	}
 	body[0] = '{';
 	body[len - 1] = '}';
+	return body;
+}
+
+static void body_over_the_limit_is_not_taken(void **state)
+{
+	size_t len = 6 << 20;
+	_auto_free_ char *body = noise(len);
+
 	assert_int_equal(ship_open(0), 0);
 	assert_int_equal(ship__put(ship, body, len), -E2BIG);
 	assert_int_equal(ship__put(ship, "x", 1), -EINVAL);
@@ -343,16 +372,19 @@ static void body_over_the_limit_is_not_taken(void **state)
 	assert_int_equal(files("", NULL), 0);
 }
 
-static void full_disk_is_told_and_leaves_nothing_behind(void **state)
+static void memory_for_a_full_disk_is_bounded_and_the_error_told(void **state)
 {
+	size_t len = 3 << 20;
+	_auto_free_ char *body = noise(len);
+
 	assert_int_equal(ship_open(0), 0);
 	write_err = -ENOSPC;
-	assert_int_equal(ship__put(ship, "{\"n\":1}", 7), -ENOSPC);
-	assert_int_equal(ship__waiting(ship), 0);
-	assert_null(upload());
-	write_err = 0;
-	put("{\"n\":2}");
-	uploads("{\"n\":2}");
+	assert_int_equal(ship__put(ship, body, len), 0);
+	assert_int_equal(ship__put(ship, body, len), -ENOSPC);
+	assert_int_equal(ship__waiting(ship), 1);
+	assert_int_equal(files("", NULL), 0);
+	wire_answer(upload(), 200, "{}");
+	assert_int_equal(ship__put(ship, body, len), 0);
 }
 
 static void what_was_left_from_before_is_sent_first(void **state)
@@ -475,7 +507,8 @@ int main(void)
 		TEST(what_is_refused_for_good_is_set_aside_and_the_next_goes),
 		TEST(spool_keeps_its_bound_and_counts_what_went),
 		TEST(body_over_the_limit_is_not_taken),
-		TEST(full_disk_is_told_and_leaves_nothing_behind),
+		TEST(profile_that_the_disk_will_not_take_is_sent_from_memory),
+		TEST(memory_for_a_full_disk_is_bounded_and_the_error_told),
 		TEST(what_was_left_from_before_is_sent_first),
 		TEST(damaged_files_are_counted_set_aside_and_passed_over),
 		TEST(file_taken_away_while_it_waits_is_forgotten),

@@ -14,7 +14,9 @@ struct buf;
 #define SPOOL_FILES_MAX	 4096
 #define SPOOL_NAME_BYTES 64
 /* What a spooled body may be when unpacked; the daemon's bodies are far below. */
-#define SPOOL_BODY_MAX_BYTES (64u << 20)
+#define SPOOL_BODY_MAX_BYTES   (64u << 20)
+
+#define SPOOL_MEMORY_MAX_BYTES (4u << 20)
 
 enum spool_state { SPOOL_WAITING, SPOOL_REFUSED, SPOOL_DAMAGED };
 
@@ -23,11 +25,13 @@ struct spool_file {
 	enum spool_state state;
 	uint32_t tries; /* in a row that the server answered with an error */
 	uint64_t bytes;
+	void *memory; /* the content, where the disk would not take it; else NULL */
 };
 
 struct spool {
 	int dir_fd;
 	uint64_t max_bytes, bytes;
+	uint64_t memory_bytes;
 	struct spool_file *files; /* ascending by name: oldest first */
 	size_t cnt, cap;
 	uint32_t seq;
@@ -38,15 +42,17 @@ int spool__open(struct spool *self, const char *state_dir, uint64_t max_bytes);
 void spool__close(struct spool *self);
 /*
  * Writes a file, evicting others (refused and damaged ones first, then the oldest, never `pinned`, which
- * may be NULL) until it fits. 0, -E2BIG larger than the spool, -ENOSPC and the like.
+ * may be NULL) until it fits. A disk that takes nothing loses no profile as long as the server takes it:
+ * SPOOL_MEMORY_MAX_BYTES are kept in memory. 0, -E2BIG larger than the spool, -ENOSPC and the like.
  */
 int spool__put(struct spool *self, const void *data, size_t len, const char *pinned);
 /* The one to send: the oldest of those that the server has refused the least often. NULL: none. */
 struct spool_file *spool__next(struct spool *self);
 struct spool_file *spool__find(struct spool *self, const char *name); /* NULL: gone */
-int spool__read(const struct spool *self, const char *name, struct buf *out);
+int spool__read(struct spool *self, const char *name, struct buf *out);
 void spool__remove(struct spool *self, struct spool_file *file);
-/* Renames it out of the way. If even that fails it is only not sent again by this process. */
+/* Renames it out of the way. If even that fails it is only not sent again by this process; what is only in
+ * memory is gone. */
 void spool__set_aside(struct spool *self, struct spool_file *file, enum spool_state state);
 uint32_t spool__waiting(const struct spool *self);
 /* False for names that are not ours; *ret_state says which kind. */

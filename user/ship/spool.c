@@ -102,6 +102,9 @@ static void spool__forget(struct spool *self, struct spool_file *file)
 	size_t i = (size_t)(file - self->files);
 
 	self->bytes -= file->bytes;
+	if (file->memory)
+		self->memory_bytes -= file->bytes;
+	free(file->memory);
 	memmove(file, file + 1, (self->cnt - i - 1) * sizeof(*file));
 	self->cnt--;
 }
@@ -182,6 +185,16 @@ int spool__open(struct spool *self, const char *state_dir, uint64_t max_bytes)
 
 void spool__close(struct spool *self)
 {
+	size_t i;
+
+	for (i = 0; i < self->cnt; i++) {
+		if (!self->files[i].memory)
+			continue;
+		metric__add(METRIC_UPLOADS_EVICTED, 1);
+		log_error("ship: not sent and not on disk, dropping the profile '%s'",
+			  self->files[i].name);
+		free(self->files[i].memory);
+	}
 	if (self->dir_fd >= 0)
 		close(self->dir_fd);
 	self->dir_fd = -1;
@@ -216,8 +229,22 @@ static int spool__evict(struct spool *self, const char *pinned)
 	return 0;
 }
 
+/* After the disk said no. */
+static int spool__keep_in_memory(struct spool *self, struct spool_file *file, const void *data)
+{
+	if (self->memory_bytes + file->bytes > SPOOL_MEMORY_MAX_BYTES)
+		return -ENOSPC;
+	file->memory = malloc(file->bytes);
+	if (!file->memory)
+		return -ENOMEM;
+	memcpy(file->memory, data, file->bytes);
+	self->memory_bytes += file->bytes;
+	return 0;
+}
+
 int spool__put(struct spool *self, const void *data, size_t len, const char *pinned)
 {
+	struct spool_file *file;
 	char name[SPOOL_NAME_BYTES];
 	int err;
 
@@ -236,11 +263,15 @@ int spool__put(struct spool *self, const void *data, size_t len, const char *pin
 	err = spool__add(self, name, SPOOL_WAITING, len);
 	if (err)
 		return err;
+	file = &self->files[self->cnt - 1];
 	err = file__write_atomic(self->dir_fd, name, data, len, 0600);
-	if (err) {
-		spool__forget(self, &self->files[self->cnt - 1]);
+	if (err && spool__keep_in_memory(self, file, data)) {
+		spool__forget(self, file);
 		return err;
 	}
+	if (err)
+		log_error("ship: not written to the spool '%s': %s, kept in memory until sent",
+			  name, errname(err));
 	/* Only a clock that was set back makes this more than a look. */
 	qsort(self->files, self->cnt, sizeof(*self->files), file_cmp);
 	return 0;
@@ -271,14 +302,18 @@ struct spool_file *spool__find(struct spool *self, const char *name)
 	return NULL;
 }
 
-int spool__read(const struct spool *self, const char *name, struct buf *out)
+int spool__read(struct spool *self, const char *name, struct buf *out)
 {
+	const struct spool_file *file = spool__find(self, name);
+
+	if (file && file->memory)
+		return buf__append(out, file->memory, file->bytes);
 	return file__read_at(self->dir_fd, name, out);
 }
 
 void spool__remove(struct spool *self, struct spool_file *file)
 {
-	if (unlinkat(self->dir_fd, file->name, 0) && errno != ENOENT)
+	if (!file->memory && unlinkat(self->dir_fd, file->name, 0) && errno != ENOENT)
 		log_warn("ship: not removed from the spool '%s': %s", file->name, errname(errno));
 	spool__forget(self, file);
 }
@@ -288,6 +323,10 @@ void spool__set_aside(struct spool *self, struct spool_file *file, enum spool_st
 	char name[SPOOL_NAME_BYTES];
 
 	pp_assert(file->state == SPOOL_WAITING && state != SPOOL_WAITING);
+	if (file->memory) {
+		spool__forget(self, file);
+		return;
+	}
 	snprintf(name, sizeof(name), "%.*s%s",
 		 (int)(sizeof(name) - strlen(state_suffix[state]) - 1), file->name,
 		 state_suffix[state]);
