@@ -12,7 +12,7 @@ needs_command jq
 judged() {
 	local what=$1 name=$2 right=$3 wrong=$4 begin=$SECONDS
 	record "$name" --pid "$STARTED" --rate 199 --duration 1
-	kill -KILL "$STARTED"
+	stop "$STARTED"
 	check_is "$what: the profile succeeds" "$STATUS" 0
 	check "$what: in time" test $((SECONDS - begin)) -le 8
 	check "$what: names are right or absent" share_between "$name" "$right" 97 100
@@ -92,7 +92,7 @@ judged "a mapped file that is no ELF file" text ';_start;run;call_mapped;liar\+0
 head -c 4096 "$PROGRAMS/fp_deep" >"$WORK/head"
 lie 8192
 judged "a truncated ELF file" truncated "$LIAR" ''
-kill -KILL "$STARTED" 2>/dev/null
+stop "$STARTED"
 
 head -c 64 "$PROGRAMS/fp_deep" >"$WORK/head"
 lie 1T

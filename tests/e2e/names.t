@@ -57,7 +57,7 @@ start "$PROGRAMS/random_stacks" 26 30000
 record random --pid "$STARTED" --rate 999 --duration 2
 check "thousands of functions: the names are nm's" names_are_from random "$PROGRAMS/random_stacks"
 check "and most of them were seen" at_least_names random 3000
-kill -KILL "$STARTED"
+stop "$STARTED"
 
 # real WHAT PATTERN COMMAND...: a program of the distribution.
 real() {
@@ -69,13 +69,13 @@ real() {
 	mapfile -t files < <(mapped "$STARTED")
 	record "$what" --pid "$STARTED" --rate 199 --duration 2
 	check_is "$what: the profile succeeds" "$STATUS" 0
-	check "$what: there are samples" holds "$what" '.samples > 100'
+	check "$what: there are samples" holds "$what" '.samples > 30'
 	check "$what: names are nm's" names_are_from "$what" "${files[@]}"
 	check "$what: no bare address" no_raw_address "$what"
 	check "$what: lines have the grammar" grammar_holds "$what"
 	check "$what: it adds up" adds_up "$what"
 	[ -z "$pattern" ] || check "$what: a known function is there" share_between "$what" "$pattern" 1 100
-	kill -KILL "$STARTED"
+	stop "$STARTED"
 }
 # shellcheck disable=SC2016
 real bash ';(execute_command_internal|expand_word|execute_[a-z_]*|[a-z_]*word[a-z_]*)[; ]' \
@@ -105,7 +105,7 @@ if command -v node >/dev/null; then
 	check "node: generated code is [anon]" share_between node ';\[anon\]' 50 100
 	check "node: no bare address" no_raw_address node
 	check "node: lines have the grammar" grammar_holds node
-	kill -KILL "$STARTED"
+	stop "$STARTED"
 fi
 
 start "$PROGRAMS/syscall_heavy" 30000
@@ -114,7 +114,7 @@ check "the kernel's functions have names" share_between kernel ';(ksys_read|vfs_
 check "kernel names are the kernel's own" \
 	sh -c "cut -d';' -f4- kernel.col | sed 's/ [0-9]*$//' | tr ';' '\n' | sed -n 's/_\[k\]$//p' | sort -u | grep -v '^\[unknown\]$' >k.seen
 		awk '{ print \$3 }' /proc/kallsyms | sort -u >k.known; comm -23 k.seen k.known | (! grep .)"
-kill -KILL "$STARTED"
+stop "$STARTED"
 
 start "$PROGRAMS/comm_hostile" 30000 9
 record hostile -- "$PROGRAMS/comm_hostile" 5200

@@ -20,14 +20,15 @@ fact() {
 # holds NAME FILTER: a condition on the summary.
 holds() {
 	jq -e "$2" "$WORK/$1.json" >/dev/null || {
+		echo "not true: $2"
 		cat "$WORK/$1.json" "$WORK/$1.err"
 		return 1
 	}
 }
 
-# weight NAME PATTERN: sum of the counts of the lines that match (awk's ERE, on the whole line).
+# weight NAME PATTERN: sum of the counts of the lines that match (grep -E, on the whole line).
 weight() {
-	PATTERN=$2 awk 'BEGIN { p = ENVIRON["PATTERN"] } $0 ~ p { n += $NF } END { print n + 0 }' "$WORK/$1.col"
+	grep -E -- "$2" "$WORK/$1.col" | awk '{ n += $NF } END { printf "%d\n", n }'
 }
 
 # share_between NAME PATTERN LOW HIGH: percent of all samples.

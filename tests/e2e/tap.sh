@@ -19,9 +19,8 @@ export TMPDIR=$WORK PULSEPROF_CONFIG=$WORK/pulseprofd.conf PULSEPROF_STATE_DIR=$
 tap_cleanup() {
 	local status=$? pid
 	for pid in "${TAP_PIDS[@]}"; do
-		kill -KILL "$pid" 2>/dev/null
+		stop "$pid"
 	done
-	wait 2>/dev/null
 	if declare -F cleanup >/dev/null; then
 		cleanup
 	fi
@@ -113,6 +112,15 @@ start() {
 	"$@" >/dev/null 2>&1 &
 	STARTED=$!
 	TAP_PIDS+=("$STARTED")
+}
+
+# stop PID: for good, without a word from the shell.
+stop() {
+	{
+		kill -KILL "$1"
+		wait "$1"
+	} 2>/dev/null
+	return 0
 }
 
 # wait_for SECONDS COMMAND...: until it succeeds.
