@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef DAEMON_INTERNAL_H
+#define DAEMON_INTERNAL_H
+/*
+ * The daemon as a whole: every room it owns, in the order they were started, and the run that goes on.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "pp/base/sysroot.h"
+#include "pp/encode.h"
+
+#define DAEMON_SIGNALS_MAX 3
+#define COMMAND_ID_BYTES   64
+
+/* As the command line's, where both have them. */
+enum daemon_exit { DAEMON_DONE = 0, DAEMON_FAILED = 1, DAEMON_USAGE = 2, DAEMON_IMPOSSIBLE = 4 };
+
+struct daemon {
+	const struct config *config; /* borrowed */
+	struct sysroot root;
+	int lock_fd;
+	struct encode_host host;
+	struct loop *loop;
+	struct loop_signal *signals[DAEMON_SIGNALS_MAX];
+	struct collect *collect;
+	struct record *record;
+	struct net *net;
+	struct ship *ship;
+	struct control *control; /* NULL again once we stop */
+
+	char command_id[COMMAND_ID_BYTES]; /* of the run that goes on; "": none */
+	bool run_is_over; /* its last window came */
+	uint32_t jobs_cnt; /* windows being encoded */
+	char why[256]; /* the run's first failure */
+	bool is_stopping;
+};
+
+/* lifecycle.c: start, wait, stop. Returns an exit code, having logged why. */
+int daemon__run(struct daemon *self, const struct config *config);
+/* The loop ends as soon as nothing goes on any more. */
+void daemon__stop_if_idle(struct daemon *self);
+
+/* wire.c: what control asks of record, what record gives to encode and ship. */
+struct control_ops;
+struct control_ops daemon__control_ops(struct daemon *self);
+
+#endif

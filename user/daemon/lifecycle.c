@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Start, wait, stop. Always true: what was started is undone in reverse order, whether starting failed
+ * half-way or a signal came; a run that goes on then ends early and its window is kept in the spool; a
+ * second signal ends the program at once. While nothing runs, only the timer of the heartbeat is left.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "internal.h"
+#include "pp/base/clock.h"
+#include "pp/base/err.h"
+#include "pp/base/file.h"
+#include "pp/base/log.h"
+#include "pp/base/loop.h"
+#include "pp/collect.h"
+#include "pp/config.h"
+#include "pp/control.h"
+#include "pp/net.h"
+#include "pp/proc_host.h"
+#include "pp/record.h"
+#include "pp/ship.h"
+
+#define LOCK_NAME "pulseprofd.lock"
+
+static void on_stop_signal(void *arg, int signo)
+{
+	struct daemon *self = arg;
+
+	if (self->is_stopping)
+		_exit(DAEMON_FAILED);
+	self->is_stopping = true;
+	log_info("daemon: stops, signal=%d%s", signo,
+		 self->command_id[0] ? ", ends its run first" : "");
+	/* Nobody starts or hears anything any more. */
+	control__free(self->control);
+	self->control = NULL;
+	record__stop(self->record);
+	daemon__stop_if_idle(self);
+}
+
+static void on_hangup(void *arg, int signo)
+{
+	log_warn("daemon: settings are read at start only, ignoring signal=%d", signo);
+}
+
+void daemon__stop_if_idle(struct daemon *self)
+{
+	if (self->is_stopping && !self->command_id[0])
+		loop__stop(self->loop);
+}
+
+static int open_place(const char *what, const char *path, int *ret_fd)
+{
+	int err = dir__open_private(path, ret_fd);
+
+	if (err == -EPERM)
+		log_error("daemon: %s '%s' belongs to another user or others may write it: %s",
+			  what, path, errname(err));
+	else if (err)
+		log_error("daemon: %s '%s' cannot be used: %s", what, path, errname(err));
+	return err;
+}
+
+/* The lock is held until we end, however that comes about. */
+static int take_places(struct daemon *self)
+{
+	const char *run_dir = config__str(self->config, CONFIG_RUN_DIR);
+	int run_fd, state_fd, err;
+	pid_t holder = 0;
+
+	err = open_place("run directory", run_dir, &run_fd);
+	if (err)
+		return DAEMON_FAILED;
+	err = file__lock(run_fd, LOCK_NAME, &self->lock_fd, &holder);
+	close(run_fd);
+	if (err == -EWOULDBLOCK) {
+		log_error("daemon: another pulseprofd runs on this host, pid=%d", (int)holder);
+		return DAEMON_FAILED;
+	}
+	if (err) {
+		log_error("daemon: no lock in '%s': %s", run_dir, errname(err));
+		return DAEMON_FAILED;
+	}
+	err = open_place("state directory", config__str(self->config, CONFIG_STATE_DIR), &state_fd);
+	if (err)
+		return DAEMON_FAILED;
+	close(state_fd);
+	return DAEMON_DONE;
+}
+
+#define COPY_TEXT(to, from) snprintf((to), sizeof(to), "%s", (from))
+
+static int describe_host(struct daemon *self)
+{
+	struct encode_host *host = &self->host;
+	const char *name = config__str(self->config, CONFIG_HOSTNAME);
+	struct host_facts facts;
+	int err = host__read(&self->root, &facts);
+
+	if (err) {
+		log_error("daemon: no name of this host: %s", errname(err));
+		return DAEMON_FAILED;
+	}
+	COPY_TEXT(host->hostname, *name ? name : facts.hostname);
+	COPY_TEXT(host->private_ip, facts.private_ip);
+	COPY_TEXT(host->mac_address, facts.mac_address);
+	COPY_TEXT(host->system_name, facts.system_name);
+	COPY_TEXT(host->os_name, facts.os_name);
+	COPY_TEXT(host->os_release, facts.os_release);
+	COPY_TEXT(host->kernel_release, facts.kernel_release);
+	COPY_TEXT(host->kernel_version, facts.kernel_version);
+	COPY_TEXT(host->hardware_type, facts.hardware_type);
+	COPY_TEXT(host->libc_type, facts.libc_type);
+	COPY_TEXT(host->libc_version, facts.libc_version);
+	COPY_TEXT(host->run_mode, facts.run_mode);
+	COPY_TEXT(host->deployment_type, facts.deployment_type);
+	COPY_TEXT(host->agent_version, PP_VERSION);
+	COPY_TEXT(host->service_name, config__str(self->config, CONFIG_SERVICE_NAME));
+	host->processors = facts.processors;
+	host->memory_capacity_mb = facts.memory_capacity_mb;
+	host->pid = (uint32_t)getpid();
+	host->spawn_real_ns = clock_real_ns();
+	host->spawn_uptime_ms = facts.uptime_ms;
+	return DAEMON_DONE;
+}
+
+static int start_loop(struct daemon *self)
+{
+	int err = loop__new(&self->loop);
+
+	if (!err)
+		err = loop_signal__new(self->loop, SIGTERM, on_stop_signal, self,
+				       &self->signals[0]);
+	if (!err)
+		err = loop_signal__new(self->loop, SIGINT, on_stop_signal, self, &self->signals[1]);
+	if (!err)
+		err = loop_signal__new(self->loop, SIGHUP, on_hangup, self, &self->signals[2]);
+	if (!err)
+		return DAEMON_DONE;
+	log_error("daemon: no event loop: %s", errname(err));
+	return DAEMON_FAILED;
+}
+
+/* Loaded once, for the life of the daemon. */
+static int start_profiler(struct daemon *self)
+{
+	const char *why = "";
+	int err = collect__new(self->loop, &self->root, NULL, &self->collect, &why);
+
+	if (err) {
+		log_error("daemon: %s: %s", *why ? why : "the programs cannot be loaded",
+			  errname(err));
+		return err == -EOPNOTSUPP || err == -EPERM || err == -EACCES ? DAEMON_IMPOSSIBLE :
+									       DAEMON_FAILED;
+	}
+	err = record__new(self->loop, &self->root, self->collect, &self->record);
+	if (!err)
+		return DAEMON_DONE;
+	log_error("daemon: no recorder: %s", errname(err));
+	return DAEMON_FAILED;
+}
+
+static int start_ship(struct daemon *self)
+{
+	const struct net_options net_options = {
+		.ca_bundle = config__origin(self->config, CONFIG_CA_BUNDLE) == CONFIG_DEFAULT ?
+				     NULL :
+				     config__str(self->config, CONFIG_CA_BUNDLE),
+	};
+	const struct ship_options options = {
+		.state_dir = config__str(self->config, CONFIG_STATE_DIR),
+		.server_host = config__str(self->config, CONFIG_SERVER_HOST),
+		.service_name = config__str(self->config, CONFIG_SERVICE_NAME),
+		.token = config__str(self->config, CONFIG_TOKEN),
+	};
+	int err = net__new(self->loop, &net_options, &self->net);
+
+	if (err) {
+		log_error("daemon: no HTTP client: %s", errname(err));
+		return DAEMON_FAILED;
+	}
+	err = ship__new(self->loop, self->net, &options, &self->ship);
+	if (!err)
+		return DAEMON_DONE;
+	if (err == -EINVAL)
+		log_error("daemon: --server-host is no http or https address: '%s'",
+			  options.server_host);
+	else
+		log_error("daemon: no spool in '%s': %s", options.state_dir, errname(err));
+	return err == -EINVAL ? DAEMON_USAGE : DAEMON_FAILED;
+}
+
+static int start_control(struct daemon *self)
+{
+	const struct control_ops ops = daemon__control_ops(self);
+	struct control_options options = {
+		.api_server = config__str(self->config, CONFIG_API_SERVER),
+		.service_name = config__str(self->config, CONFIG_SERVICE_NAME),
+		.hostname = self->host.hostname,
+		.token = config__str(self->config, CONFIG_TOKEN),
+		.agent_version = self->host.agent_version,
+		.run_mode = self->host.run_mode,
+		.heartbeat_interval_s =
+			(uint32_t)config__uint(self->config, CONFIG_HEARTBEAT_INTERVAL),
+	};
+	int err;
+
+	session_spec__init(&options.defaults);
+	options.defaults.rate_hz = (uint32_t)config__uint(self->config, CONFIG_RATE_HZ);
+	err = control__new(self->loop, self->net, &options, &ops, &self->control);
+	if (!err) {
+		control__start(self->control);
+		return DAEMON_DONE;
+	}
+	if (err == -EINVAL)
+		log_error("daemon: --api-server is no http or https address: '%s'",
+			  options.api_server);
+	else
+		log_error("daemon: no controller: %s", errname(err));
+	return err == -EINVAL ? DAEMON_USAGE : DAEMON_FAILED;
+}
+
+static void clear(struct daemon *self)
+{
+	control__free(self->control);
+	ship__free(self->ship);
+	net__free(self->net);
+	record__free(self->record);
+	collect__free(self->collect);
+	for (uint32_t i = 0; i < DAEMON_SIGNALS_MAX; i++)
+		loop_signal__free(self->signals[i]);
+	loop__free(self->loop);
+	if (self->lock_fd >= 0)
+		close(self->lock_fd);
+	sysroot__close(&self->root);
+}
+
+int daemon__run(struct daemon *self, const struct config *config)
+{
+	int (*const steps[])(struct daemon *) = { take_places,	  describe_host, start_loop,
+						  start_profiler, start_ship,	 start_control };
+	int code = DAEMON_DONE;
+
+	memset(self, 0, sizeof(*self));
+	self->config = config;
+	self->lock_fd = -1;
+	if (sysroot__open_root(&self->root, "/")) {
+		log_error("daemon: cannot open '/'");
+		return DAEMON_FAILED;
+	}
+	for (uint32_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && !code; i++)
+		code = steps[i](self);
+	if (!code) {
+		log_info(
+			"daemon: started, version=%s host='%s' service='%s' heartbeat_interval_s=%u",
+			PP_VERSION, self->host.hostname, self->host.service_name,
+			(unsigned int)config__uint(config, CONFIG_HEARTBEAT_INTERVAL));
+		(void)loop__run(self->loop);
+		log_info("daemon: stopped, profiles_waiting=%u", ship__waiting(self->ship));
+	}
+	clear(self);
+	return code;
+}
