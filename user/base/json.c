@@ -6,6 +6,7 @@
  */
 #include "pp/base/json.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <json-c/json.h>
 #include <json-c/json_visit.h>
@@ -60,11 +61,22 @@ static size_t utf8_prefix(const char *text, size_t len)
 	return good;
 }
 
-static int refuse_infinite(struct json_object *value, int flags, struct json_object *parent,
-			   const char *name, size_t *index, void *arg)
+/* json-c keeps a double's text, to print it again, and reads "1." and "-.5", which are not JSON. */
+static bool is_json_double(struct json_object *value)
 {
-	if (json_object_is_type(value, json_type_double) &&
-	    !isfinite(json_object_get_double(value)))
+	const char *text = json_object_to_json_string(value);
+	const char *dot = text ? strchr(text, '.') : NULL;
+
+	if (!text || !isfinite(json_object_get_double(value)))
+		return false;
+	return !dot ||
+	       (dot > text && isdigit((unsigned char)dot[-1]) && isdigit((unsigned char)dot[1]));
+}
+
+static int check_value(struct json_object *value, int flags, struct json_object *parent,
+		       const char *name, size_t *index, void *arg)
+{
+	if (json_object_is_type(value, json_type_double) && !is_json_double(value))
 		return JSON_C_VISIT_RETURN_ERROR;
 	return JSON_C_VISIT_RETURN_CONTINUE;
 }
@@ -91,7 +103,7 @@ static int parse(struct json_tokener *tokener, const char *text, size_t len,
 	}
 	if (json_tokener_get_error(tokener) != json_tokener_success)
 		return -EBADMSG;
-	if (!is_blank(text + end, len - end) || json_c_visit(json, 0, refuse_infinite, NULL) < 0) {
+	if (!is_blank(text + end, len - end) || json_c_visit(json, 0, check_value, NULL) < 0) {
 		json_object_put(json);
 		return -EBADMSG;
 	}
