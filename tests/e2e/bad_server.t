@@ -11,7 +11,7 @@ probe=$O/e2e/control_probe
 faults="html string types nested utf8 e503 e500 huge length headers reset hangup nohttp silence drip redirect"
 tmp=$(mktemp -d)
 pids=()
-trap 'kill "${pids[@]}" 2>/dev/null; wait 2>/dev/null; rm -rf "$tmp"' EXIT
+trap 'kill "${pids[@]}" 2>/dev/null; wait 2>/dev/null; umount "$tmp/full" 2>/dev/null; rm -rf "$tmp"' EXIT
 
 n=0
 ok() { # STATUS NAME
@@ -37,7 +37,7 @@ serve() { # NAME [CERT KEY]: sets port
 
 # shellcheck disable=SC2086
 set -- $faults
-echo 1..$(($# * 2 + 12))
+echo 1..$(($# * 2 + 14))
 
 serve plain
 declare -A pid_of
@@ -46,7 +46,7 @@ for fault; do
 	pid_of[$fault]=$!
 	pids+=($!)
 done
-# Nobody listens there; the descriptor 0 port is never given out.
+# Nobody listens on port 1.
 "$probe" heartbeat http://127.0.0.1:1/refused >"$tmp/refused.out" 2>"$tmp/refused.err" &
 refused=$!
 pids+=($!)
@@ -57,6 +57,11 @@ upload=$!
 pids+=($!)
 "$probe" upload http://127.0.0.1:1/refused "$tmp/state2" 2 >"$tmp/kept.out" 2>"$tmp/kept.err" &
 kept=$!
+pids+=($!)
+
+mkdir -m 0700 "$tmp/full"
+mount -t tmpfs -o size=32k,mode=0700 tmpfs "$tmp/full"
+"$probe" upload "http://127.0.0.1:$port/good" "$tmp/full" 3 >"$tmp/full.out" 2>"$tmp/full.err" &
 pids+=($!)
 
 for fault; do
@@ -92,6 +97,11 @@ wait $kept
 [ "$(find "$tmp/state2/spool" -name '*.json.gz' -perm 0600 | wc -l)" = 2 ] &&
 	[ "$(find "$tmp/state2/spool" -type f | wc -l)" = 2 ]
 ok $? "what could not be sent stays in the spool, whole and private"
+
+wait_for 10 grep -q "^waiting 0" "$tmp/full.out" && [ "$(grep -c '^upload good' "$tmp/plain.log")" = 3 ]
+ok $? "profiles that a full disk will not take are sent from memory"
+grep -q -e "-ENOSPC.*kept in memory" "$tmp/full.err" && [ "$(find "$tmp/full/spool" -type f | wc -l)" = 0 ]
+ok $? "the full disk is logged, and nothing half written stays on it"
 
 openssl req -x509 -newkey rsa:2048 -nodes -keyout "$tmp/key" -out "$tmp/cert" -days 2 -subj /CN=localhost \
 	-addext subjectAltName=DNS:localhost,IP:127.0.0.1 2>/dev/null
