@@ -133,7 +133,7 @@ static const struct route *route__find(const char *path)
 static void answer_json_with(const struct httpd_request *request, int status,
 			     const char *const *headers, struct json_object *json)
 {
-	struct buf text _auto_buf_;
+	struct buf text _auto_buf_ = { 0 };
 
 	buf__init(&text, ANSWER_MAX_BYTES);
 	if (json && !json__print(json, false, &text))

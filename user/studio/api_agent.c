@@ -259,7 +259,7 @@ void api_upload(struct api *self, const struct httpd_request *request)
 	const char *name = httpd_call__header(request->call, "GPROFILER-SERVICE-NAME");
 	struct json_object *detail = NULL;
 	struct upload upload = { 0 };
-	struct buf plain _auto_buf_;
+	struct buf plain _auto_buf_ = { 0 };
 	const char *why = "";
 	char service[256];
 	int err;

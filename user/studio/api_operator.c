@@ -431,6 +431,7 @@ static int list_profile(void *arg, const struct stored_profile *profile)
 	(void)json__add_u64(item, "bytes", profile->bytes);
 	(void)json__add_u64(item, "rate_hz", profile->rate_hz);
 	(void)json__add_bool(item, "continuous", profile->continuous);
+	(void)json__add_bool(item, "has_page", profile->has_html);
 	(void)(profile->complete_pct < 0 ?
 		       json__add_null(item, "complete_pct") :
 		       json__add_double(item, "complete_pct", profile->complete_pct));
@@ -472,7 +473,7 @@ static void answer_text(const struct httpd_request *request, const char *mime, c
 void api_profile(struct api *self, const struct httpd_request *request, const char *rest)
 {
 	struct stored_profile profile;
-	struct buf text _auto_buf_;
+	struct buf text _auto_buf_ = { 0 };
 	char *end = NULL;
 	const int64_t id = *rest >= '1' && *rest <= '9' ? strtoll(rest, &end, 10) : 0;
 	const bool wants_html = end && !strcmp(end, "/flamegraph");

@@ -43,7 +43,7 @@ static void base64url(const uint8_t *data, size_t len, char *text)
 static int token__make(int dir_fd, struct token *ret_token)
 {
 	uint8_t data[TOKEN_RANDOM_BYTES];
-	struct buf line _auto_buf_;
+	struct buf line _auto_buf_ = { 0 };
 	int err;
 
 	buf__init(&line, 256);
@@ -59,7 +59,7 @@ static int token__make(int dir_fd, struct token *ret_token)
 
 int token__load(int dir_fd, struct token *ret_token, bool *ret_is_new)
 {
-	struct buf text _auto_buf_;
+	struct buf text _auto_buf_ = { 0 };
 	size_t len;
 	int err;
 

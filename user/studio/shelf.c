@@ -100,7 +100,7 @@ void shelf__close(struct shelf *self)
 static int shelf__write(struct shelf *self, int64_t id, const char *kind, const struct buf *data,
 			uint64_t *total_bytes)
 {
-	struct buf packed _auto_buf_;
+	struct buf packed _auto_buf_ = { 0 };
 	char name[40];
 	int err;
 
@@ -188,7 +188,7 @@ int shelf__put(struct shelf *self, const struct upload *upload, const char *serv
 
 static int shelf__read(struct shelf *self, int64_t id, const char *kind, struct buf *out)
 {
-	struct buf packed _auto_buf_;
+	struct buf packed _auto_buf_ = { 0 };
 	char name[40];
 	int err;
 
@@ -224,7 +224,7 @@ static int set_meta(struct profile *profile, const struct stored_profile *stored
 int shelf__html(struct shelf *self, const struct stored_profile *profile, struct buf *out)
 {
 	struct profile *made __cleanup(profile__cleanup) = NULL;
-	struct buf lines _auto_buf_;
+	struct buf lines _auto_buf_ = { 0 };
 	int err;
 
 	if (profile->has_html)

@@ -335,7 +335,8 @@ async function openViewer(id) {
 	shown = id;
 	const profile = profiles.find(p => p.id === id);
 	put(byId("viewer-title"), profile ? visible(profile.hostname) : `Profile ${id}`);
-	put(byId("viewer-sub"), profile ? `${visible(profile.service)} · ${time(profile.start_ms)} · ${seconds(profile)}` : "");
+	put(byId("viewer-sub"), profile ? `${visible(profile.service)} · ${time(profile.start_ms)} · ${seconds(profile)}` +
+		(profile.has_page ? "" : " · drawn from the uploaded stacks, which do not tell what was missed or lost") : "");
 	put(byId("viewer-state"), "Loading the flame graph …");
 	byId("viewer").hidden = false;
 	try {
