@@ -62,8 +62,8 @@ size_t profile__bytes(const struct profile *self)
 {
 	const struct profile_build *build = self->build;
 	/* A slot of hash_index is a hash and an id. */
-	size_t slot_cnt = (size_t)build->processes.cap + build->frames.cap +
-			  build->stacks.cap + build->samples.cap;
+	size_t slot_cnt = (size_t)build->processes.cap + build->frames.cap + build->stacks.cap +
+			  build->samples.cap;
 
 	return sizeof(*self) + sizeof(*build) + intern__bytes(self->strings) +
 	       slot_cnt * (sizeof(uint64_t) + sizeof(uint64_t)) +

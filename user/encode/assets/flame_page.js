@@ -203,10 +203,20 @@ const selection = {
 const noTooltip = () => {};
 noTooltip.show = noTooltip.hide = () => {};
 
+/* A browser stays quick with this many boxes; where there are more, the narrowest wait for a zoom. */
+const DRAWN_MAX = 12000;
+
+function leastWidth() {
+	const values = [];
+	forEachNode(data, (node) => values.push(node.value));
+	values.sort((a, b) => b - a);
+	return Math.max(0.5, (values[DRAWN_MAX] || 0) / data.value * chartElement.clientWidth);
+}
+
 const chart = flamegraph()
 	.width(chartElement.clientWidth)
 	.cellHeight(20)
-	.minFrameSize(0.6)
+	.minFrameSize(leastWidth())
 	.transitionDuration(0)
 	.inverted(true)
 	.resetHeightOnZoom(true)
@@ -451,6 +461,9 @@ function start() {
 	selection.datum(data);
 	chart(selection);
 	root = chartElement.__data__;
+	if (chart.minFrameSize() > 0.5)
+		byId('narrow').textContent =
+			`Frames up to ${chart.minFrameSize().toFixed(1)} px wide show when you zoom in. `;
 	chart.transitionDuration(calm.matches || profile.nodes.length > 30000 ? 0 : 220);
 	showFunctions();
 	showProcesses();
