@@ -6,12 +6,11 @@
  * Kernel and user half are one program: this may change freely. Fixed widths, explicit padding, no
  * pointers. Include <linux/types.h> (or the BPF equivalent) first.
  */
+#include "pp/abi_counters.h"
 
 #define PP_COMM_BYTES	     16
 #define PP_USER_FRAMES_MAX   256
 #define PP_KERNEL_FRAMES_MAX 127
-#define PP_GENERATIONS	     2
-#define PP_CPUS_MAX	     4096
 
 /* Stacks are stored once, in the smallest size class that fits. */
 #define PP_CLASS_SMALL	32
@@ -95,17 +94,6 @@ struct pp_filter_pid {
 	__u64 start_ticks; /* start_boottime in USER_HZ ticks: a reused pid does not match */
 	__u32 flags;
 	__u32 pad;
-};
-
-/*
- * What a program writes per CPU. Counters stand by generation, as the maps do, so that what a drain finds
- * and what was counted agree exactly. entered and left enclose each run of pp_sample: after a flip, the old
- * generation is still once left has caught up with the entered that was read after the flip.
- */
-struct pp_cpu_counters {
-	__u64 cnt[PP_GENERATIONS][PP_CNT_MAX];
-	__u64 entered;
-	__u64 left;
 };
 
 #define PP_NSEC_PER_TICK 10000000ull /* USER_HZ is 100 on every Linux ABI */

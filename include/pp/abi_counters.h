@@ -38,4 +38,17 @@ enum pp_counter {
 		PP_CNT_MAX
 };
 
+#define PP_GENERATIONS 2 /* of maps and counters: one is written, the other drained */
+
+/*
+ * What a program writes per CPU. Counters stand by generation, as the maps do, so that what a drain finds
+ * and what was counted agree exactly. entered and left enclose each run of pp_sample: after a flip, the old
+ * generation is still once left has caught up with the entered that was read after the flip.
+ */
+struct pp_cpu_counters {
+	__u64 cnt[PP_GENERATIONS][PP_CNT_MAX];
+	__u64 entered;
+	__u64 left;
+};
+
 #endif
