@@ -210,7 +210,7 @@ function leastWidth() {
 	const values = [];
 	forEachNode(data, (node) => values.push(node.value));
 	values.sort((a, b) => b - a);
-	return Math.max(0.5, (values[DRAWN_MAX] || 0) / data.value * chartElement.clientWidth);
+	return Math.max(0.5, (values[DRAWN_MAX] || 0) / (data.value || 1) * chartElement.clientWidth);
 }
 
 const chart = flamegraph()
