@@ -389,7 +389,9 @@ function showEnds() {
 		return;
 	panel('How user stacks ended', meter, table(['', 'samples', 'share'], [
 		...ends.map(([name, n]) => [name.replaceAll('_', ' '), count(n), percent(n, summary.user_stacks)]),
-	]), element('p', 'note', none ? `${count(none)} samples had no user part (kernel threads).` : ''));
+	]), element('p', 'note', 'Complete: the outermost frame is where programs or threads start. ' +
+		'The others stand below a marked frame in the graph.'),
+	none ? element('p', 'note', `${count(none)} samples had no user part (kernel threads).`) : '');
 }
 
 function showCost() {
@@ -448,8 +450,11 @@ let widthTimer = 0;
 function onWidth() {
 	clearTimeout(widthTimer);
 	widthTimer = setTimeout(() => {
-		if (chart.width() !== chartElement.clientWidth)
-			chart.width(chartElement.clientWidth).update();
+		const duration = chart.transitionDuration();
+		if (chart.width() === chartElement.clientWidth)
+			return;
+		chart.transitionDuration(0).width(chartElement.clientWidth).update();
+		chart.transitionDuration(duration);
 	}, 100);
 }
 
