@@ -110,7 +110,8 @@ bool collapsed_line__is_complete(const struct collapsed_line *self, bool *ret_ha
 	do { /* an application id is no frame */
 		root = next_field(&text, &len, &root_len);
 	} while (len && root_len > 6 && !memcmp(root, "appid:", 6));
-	*ret_has_user = root_len && !is_kernel(root, root_len);
+	*ret_has_user = root_len && !is_kernel(root, root_len) &&
+			!(root_len == 10 && !memcmp(root, "[no stack]", 10)); /* our own mark */
 	for (i = 0; *ret_has_user && i < ARRAY_SIZE(bottoms); i++)
 		if (root_len == strlen(bottoms[i]) && !memcmp(root, bottoms[i], root_len))
 			return true;

@@ -294,6 +294,7 @@ static int upload__parse_profile(struct upload *self, const char *text, const ch
 {
 	const size_t header_len = strcspn(text, "\n");
 	struct json_object *metadata;
+	double pct;
 	int err;
 
 	*ret_why = "no header line";
@@ -311,8 +312,12 @@ static int upload__parse_profile(struct upload *self, const char *text, const ch
 	(void)json__get_bool(metadata, "continuous", &self->continuous);
 	upload__take_rate(self, metadata);
 	upload__take_html(self);
-	return upload__take_lines(self, text + header_len + (text[header_len] == '\n'),
-				  upload__form(self, metadata));
+	err = upload__take_lines(self, text + header_len + (text[header_len] == '\n'),
+				 upload__form(self, metadata));
+	/* An agent that saw the code knows better than the names of the frames tell. */
+	if (!json__get_double(metadata, "user_stacks_complete_pct", &pct) && pct >= 0 && pct <= 100)
+		self->complete_pct = pct;
+	return err;
 }
 
 static void upload__check_gpid(struct upload *self, struct check *check)
