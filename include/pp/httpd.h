@@ -18,7 +18,7 @@ struct httpd_request;
 
 struct httpd_options {
 	const char *address; /* "127.0.0.1", "::1"; numeric */
-	uint16_t port;	     /* 0: any free one */
+	uint16_t port; /* 0: any free one */
 	const char *tls_cert_pem; /* both or none: contents, not paths */
 	const char *tls_key_pem;
 	size_t body_max_bytes;

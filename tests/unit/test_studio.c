@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include <ftw.h>
+
 #include "../../user/studio/check.c"
 #include "../../user/studio/collapsed.c"
 #include "../../user/studio/ingest.c"
@@ -63,16 +65,18 @@ static int set_up(void **state)
 	return 0;
 }
 
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	return remove(path);
+}
+
 static int tear_down(void **state)
 {
-	char command[96];
-
 	shelf__close(&shelf);
 	store__close(store);
 	store = NULL;
 	close(state_fd);
-	snprintf(command, sizeof(command), "rm -rf %s", state_dir);
-	return system(command);
+	return nftw(state_dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 static int file_cnt(void)
@@ -533,15 +537,18 @@ static void files_without_a_row_are_removed_at_the_start(void **state)
 static void gpids_are_given_and_known(void **state)
 {
 	int64_t gpid, again;
+	char text[24];
 
 	assert_int_equal(store__gpid(store, "", "h", "s", START_MS, &gpid), 0);
 	assert_int_equal(store__gpid(store, "", "h", "s", START_MS, &again), 0);
 	assert_int_equal(gpid, again);
 	assert_int_equal(store__gpid(store, "", "h2", "s", START_MS, &again), 0);
 	assert_int_not_equal(gpid, again);
-	assert_int_equal(store__gpid(store, "2", "h2", "s", START_MS, &again), 0);
-	assert_int_equal(store__gpid(store, "3", "h2", "s", START_MS, &again), -ENOENT);
-	assert_int_equal(store__gpid(store, "2x", "h2", "s", START_MS, &again), -ENOENT);
+	snprintf(text, sizeof(text), "%" PRId64, again);
+	assert_int_equal(store__gpid(store, text, "h2", "s", START_MS, &gpid), 0);
+	assert_int_equal(gpid, again);
+	assert_int_equal(store__gpid(store, "99", "h2", "s", START_MS, &again), -ENOENT);
+	assert_int_equal(store__gpid(store, "1x", "h2", "s", START_MS, &again), -ENOENT);
 }
 
 int main(void)
