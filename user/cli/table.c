@@ -246,8 +246,9 @@ void cli__print_help(const char *object)
 		return;
 	printf("\nOptions:\n");
 	print_options(global_options);
-	printf("\nExit status: 0 done, 1 failed, 2 usage, 3 no daemon, 4 not possible here (kernel\n"
-	       "or permission), 5 losses under --strict. Words and options may be cut short.\n");
+	printf("\nWords and options may be cut short as long as they are unambiguous.\n"
+	       "Exit status: 0 done, 1 failed, 2 usage, 3 no daemon, 4 not possible here\n"
+	       "(kernel or permission), 5 losses under --strict.\n");
 }
 
 static int cmd_help(struct cli *cli, int argc, char **argv)

@@ -116,7 +116,7 @@ int main(int argc, char **argv)
 	struct config *config = NULL;
 	struct daemon daemon;
 	enum log_level level;
-	struct buf why _auto_buf_;
+	struct buf why _auto_buf_ = { .max_bytes = 4096 };
 	int code;
 
 	for (int i = 1; i < argc; i++) {
@@ -127,7 +127,6 @@ int main(int argc, char **argv)
 									   DAEMON_DONE;
 	}
 	prepare_process();
-	buf__init(&why, 4096);
 	if (config__load(argc, argv, (const char *const *)environ, &why, &config)) {
 		log_error("daemon: %s", why.data ? why.data : "the settings cannot be read");
 		return DAEMON_USAGE;

@@ -1,0 +1,181 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# pulseprofd as a program: what it refuses to start with, one per host, that it is still while idle, how
+# it ends. What it does with commands is another test.
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/tap.sh"
+needs_kernel
+needs_command jq
+cd "$WORK" || exit 1
+DAEMON=$O/pulseprofd
+unset GPROFILER_TOKEN
+
+# A port where nobody listens: heartbeats fail, the daemon goes on.
+URL=http://127.0.0.1:9
+FLAGS=(--enable-heartbeat-server --upload-results --service-name test --api-server "$URL" --server-host "$URL"
+	--heartbeat-interval 1)
+export GPROFILER_TOKEN=secret-of-the-test
+
+# refused WHAT CODE PATTERN COMMAND...: one line on stderr, within 5 s.
+refused() {
+	local what=$1 code=$2 pattern=$3
+	shift 3
+	timeout 5 "$@" >out 2>err
+	check_is "$what: exit code $code" $? "$code"
+	check_text "$what: told" "$pattern" err
+	check "$what: in one line" lines_between 1 1 err
+	check_is "$what: nothing on stdout" "$(wc -c <out)" 0
+}
+
+"$DAEMON" --help >out 2>err
+check_is "--help succeeds" $? 0
+check_text "--help names the settings" '--heartbeat-interval' out
+"$DAEMON" --version >out
+check_text "--version" '^pulseprofd [0-9.]+$' out
+
+# --- settings
+
+refused "no settings" 2 'without --enable-heartbeat-server, --upload-results, --service-name, --api-server' \
+	env -u GPROFILER_TOKEN "$DAEMON"
+refused "no token" 2 'without --token-file' env -u GPROFILER_TOKEN "$DAEMON" "${FLAGS[@]}"
+refused "an unknown flag" 2 'frob' "$DAEMON" "${FLAGS[@]}" --frob
+refused "a rate out of range" 2 'profiling-frequency' "$DAEMON" "${FLAGS[@]}" --profiling-frequency 10001
+refused "an address that is none" 2 'api-server' "$DAEMON" "${FLAGS[@]}" --api-server ftp://x
+refused "a token on the command line" 2 'everyone can read' "$DAEMON" "${FLAGS[@]}" --token x
+echo secret >token
+chmod 644 token
+refused "a token that everyone can read" 2 "'token' can be read by every user" \
+	env -u GPROFILER_TOKEN "$DAEMON" "${FLAGS[@]}" --token-file token
+chmod 622 token
+refused "a token that others can write" 2 'token' env -u GPROFILER_TOKEN "$DAEMON" "${FLAGS[@]}" --token-file token
+mkfifo pipe
+refused "a token from a pipe" 2 'pipe' env -u GPROFILER_TOKEN "$DAEMON" "${FLAGS[@]}" --token-file pipe
+echo 'frob = 1' >bad.conf
+refused "a damaged configuration" 2 'bad.conf:1' env PULSEPROF_CONFIG="$WORK/bad.conf" "$DAEMON" "${FLAGS[@]}"
+
+# --- places
+
+for place in state run; do
+	mkdir -m 777 "open-$place"
+	chmod 777 "open-$place"
+	refused "a $place directory that others may write" 1 "'open-$place' belongs to another user or others" \
+		"$DAEMON" "${FLAGS[@]}" --$place-dir "open-$place"
+	mkdir -m 700 "nobody-$place"
+	chown 65534 "nobody-$place"
+	refused "a $place directory of another user" 1 "'nobody-$place' belongs to another user" \
+		"$DAEMON" "${FLAGS[@]}" --$place-dir "nobody-$place"
+	ln -sfn /tmp "link-$place"
+	refused "a $place directory that is a link" 1 "link-$place" "$DAEMON" "${FLAGS[@]}" --$place-dir "link-$place"
+done
+cp "$DAEMON" pulseprofd-nobody
+chmod 755 pulseprofd-nobody
+chmod 1777 "$WORK"
+refused "without privileges" 4 'permission' setpriv --reuid 65534 --regid 65534 --clear-groups --bounding-set -all \
+	"$WORK/pulseprofd-nobody" "${FLAGS[@]}" --state-dir "$WORK/n1" --run-dir "$WORK/n2"
+chmod 755 "$WORK"
+
+# --- one daemon
+
+# start_daemon: its pid in $daemon, its words in log.
+start_daemon() {
+	"$DAEMON" "${FLAGS[@]}" "$@" >daemon.out 2>log &
+	daemon=$!
+	TAP_PIDS+=("$daemon")
+	wait_for 15 grep -q 'daemon: started' log
+}
+ended() { ! kill -0 "$1"; }
+ends_with() { # SECONDS CODE
+	wait_for "$1" ended "$daemon" || return 1
+	wait "$daemon"
+	is $? "$2"
+}
+
+check "it starts" start_daemon
+check_is "the state directory is private" "$(stat -c %a "$PULSEPROF_STATE_DIR")" 700
+check_is "so is the run directory" "$(stat -c %a "$PULSEPROF_RUN_DIR")" 700
+check "so is every file there" test -z "$(find "$PULSEPROF_STATE_DIR" "$PULSEPROF_RUN_DIR" -type f ! -perm 600)"
+refused "a second daemon" 1 "another pulseprofd runs on this host, pid=$daemon\$" "$DAEMON" "${FLAGS[@]}"
+check "the first one is not disturbed" kill -0 "$daemon"
+check "the token is not in its environment" bash -c "! tr '\0' '\n' <'/proc/$daemon/environ' | grep -q secret"
+check "nor in its words" lacks secret log
+check "a server that is not there is told once" wait_for 10 grep -q 'heartbeat failed, going on' log
+kill -HUP "$daemon"
+check "SIGHUP is told and survived" wait_for 5 grep -q 'ignoring signal=1' log
+
+# Idle: programs are loaded, nothing is attached, no perf event is open, the programs' own counters stand still.
+# Only its own are asked for: others on this host may have programs of the same names.
+ids=$(sed -n 's/^prog_id:[^0-9]*//p' "/proc/$daemon"/fdinfo/* | sort -un | jq -s .)
+own_progs() { "$PULSEPROF" -j prog list | jq --argjson ids "$ids" 'map(select(.id | IN($ids[])))'; }
+own_links() { "$PULSEPROF" -j link list | jq --argjson ids "$ids" 'map(select(.prog_id | IN($ids[])))'; }
+empty() { "$@" | jq -e 'length == 0'; }
+own_progs >progs
+check "its programs are loaded" jq -e 'any(.[]; .name == "pp_sample")' progs
+check "none is attached" jq -e 'all(.[]; .attached | not)' progs
+check "there is no link" empty own_links
+check "nor in its descriptors" bash -c "! grep -q link_id /proc/$daemon/fdinfo/*"
+check "no perf event is open" bash -c "! readlink /proc/$daemon/fd/* | grep -q perf_event"
+sleep 2
+own_progs >progs.later
+check "no program has run meanwhile" cmp progs progs.later
+check "private memory is below 5 MB" \
+	bash -c "awk '/^RssAnon:/ { print; exit !(\$2 < 5000) }' /proc/$daemon/status"
+
+kill -TERM "$daemon"
+check "SIGTERM ends it well" ends_with 5 0
+check_text "and it says so" 'daemon: stopped' log
+check "its programs are gone" empty own_progs
+check "the next one starts in its place" start_daemon
+kill -KILL "$daemon"
+wait "$daemon" 2>/dev/null
+check "also when the one before was killed" start_daemon
+kill -INT "$daemon"
+check "SIGINT ends it well" ends_with 5 0
+
+# --- a run that goes on as it ends
+
+"$O/pulseprof-studio" --listen 127.0.0.1:0 --state-dir "$WORK/studio" >studio.out 2>studio.log &
+TAP_PIDS+=($!)
+wait_for 10 grep -q '^listening on ' studio.out
+URL=$(sed -n 's/^listening on //p' studio.out)
+token_file=$(find "$WORK/studio" -name token)
+printf 'Authorization: Bearer %s\n' "$(cat "$token_file")" >authorization
+unset GPROFILER_TOKEN
+FLAGS=(--enable-heartbeat-server --upload-results --service-name test --api-server "$URL" --server-host "$URL"
+	--heartbeat-interval 1 --token-file "$token_file")
+api() { curl -sS -f -m 10 -H "@authorization" "$URL$1" "${@:2}"; }
+order() {
+	api /api/metrics/profile_request -H 'Content-Type: application/json' -d "{\"service_name\": \"test\",
+		\"request_type\": \"start\", \"continuous\": false, \"duration\": $1, \"frequency\": 99,
+		\"profiling_mode\": \"cpu\", \"target_hosts\": {\"$(uname -n)\": null}}"
+}
+knows_host() { api /api/studio/hosts | grep -q "$(uname -n)"; }
+profiles() { api /api/studio/profiles | jq '[.. | objects | select(has("id") and has("samples"))] | length'; }
+has_profiles() { [ "$(profiles)" = "$1" ]; }
+is_sampling() { readlink "/proc/$daemon"/fd/* | grep -q perf_event; }
+
+start "$PROGRAMS/fp_deep" 10 120000
+check "it starts with a token from a file" start_daemon
+check "the studio hears of the host" wait_for 10 knows_host
+order 60 >order
+check "a command switches sampling on" wait_for 10 is_sampling
+sleep 1.5
+kill -TERM "$daemon"
+check "SIGTERM ends it in the middle of a run" ends_with 10 0
+check "the studio has nothing yet" has_profiles 0
+spooled=$(find "$PULSEPROF_STATE_DIR" -name '*.gz')
+check "what was sampled is whole in the spool" bash -c "gzip -dc '$spooled' | grep -q leaf_50"
+check "readable by nobody else" is "$(stat -c %a "$spooled")" 600
+check "the next daemon starts" start_daemon
+check "and sends it" wait_for 15 has_profiles 1
+check "nothing stays in the spool" wait_for 5 test ! -e "$spooled"
+
+wait_for 10 knows_host
+order 60 >order
+wait_for 10 is_sampling
+kill -TERM "$daemon"
+kill -INT "$daemon"
+wait "$daemon"
+check "a second signal ends it at once, or it had ended" test $? -le 1
+check "and no perf event of it is left" ended "$daemon"
+
+done_testing
