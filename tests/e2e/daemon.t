@@ -156,7 +156,7 @@ is_sampling() { readlink "/proc/$daemon"/fd/* | grep -q perf_event; }
 start "$PROGRAMS/fp_deep" 10 120000
 check "it starts with a token from a file" start_daemon
 check "the studio hears of the host" wait_for 10 knows_host
-order 60 >order
+order 60 >order.json
 check "a command switches sampling on" wait_for 10 is_sampling
 sleep 1.5
 kill -TERM "$daemon"
@@ -170,7 +170,7 @@ check "and sends it" wait_for 15 has_profiles 1
 check "nothing stays in the spool" wait_for 5 test ! -e "$spooled"
 
 wait_for 10 knows_host
-order 60 >order
+order 60 >order.json
 wait_for 10 is_sampling
 kill -TERM "$daemon"
 kill -INT "$daemon"
