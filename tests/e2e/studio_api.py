@@ -8,6 +8,7 @@ import re
 import shutil
 import socket
 import sqlite3
+import ssl
 import stat
 import subprocess
 import tempfile
@@ -384,6 +385,31 @@ def check_start(folder, tap):
     tap.ok(got.returncode == 1 and "no token" in got.stderr, "a damaged token file is refused", got)
 
 
+def check_tls(folder, tap):
+    if not shutil.which("openssl"):
+        tap.ok(True, "TLS on another address # SKIP openssl is not installed")
+        return
+    pem = [f"{folder}/{name}.pem" for name in ("cert", "key")]
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                    "-subj", "/CN=studio.test", "-addext", "subjectAltName=DNS:studio.test", "-out", pem[0],
+                    "-keyout", pem[1]], check=True, capture_output=True)
+    with subprocess.Popen([f"{O}/pulseprof-studio", "--listen", "0.0.0.0:0", "--state-dir", f"{folder}/tls", "--tls-cert",
+                           pem[0], "--tls-key", pem[1], "--server-name", "studio.test"], stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, text=True) as studio:
+        line = studio.stdout.readline()
+        port = int(line.rsplit(":", 1)[1])
+        context = ssl.create_default_context(cafile=pem[0])
+        got = []
+        for host in ("studio.test", "10.1.2.3", "evil.example"):
+            with context.wrap_socket(socket.create_connection(("127.0.0.1", port), timeout=10),
+                                     server_hostname="studio.test") as sock:
+                sock.sendall(f"GET /api/studio/hosts HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode())
+                got.append(sock.recv(4096).split()[1].decode())
+        tap.ok(line.startswith("listening on https://0.0.0.0:"), "with a certificate it listens on other addresses", line)
+        tap.equal(got, ["401", "401", "421"], "and serves its name and its addresses to who has the token, no other name")
+        studio.terminate()
+
+
 def check_full(folder, tap):
     """A file system of 3 MiB; needs root and mount, else says so."""
     mount = f"{folder}/small"
@@ -425,6 +451,7 @@ def main():
                      check_ranges, check_uploads, check_bad_lines, check_result, check_locked, check_restart):
             step(studio, tap)
         check_start(folder, tap)
+        check_tls(folder, tap)
         check_full(folder, tap)
     finally:
         studio.process.kill()
