@@ -290,8 +290,6 @@ static void studio__stop(struct studio *self)
 	httpd__free(self->httpd);
 	loop_signal__free(self->signals[0]);
 	loop_signal__free(self->signals[1]);
-	if (self->loop)
-		(void)loop__run(self->loop); /* lets the handles above finish closing */
 	loop__free(self->loop);
 	shelf__close(&self->shelf);
 	store__close(self->store);
