@@ -408,10 +408,9 @@ static void a_refresh_replaces_the_table_once_a_second(void **state)
 	assert_int_equal(proc_table__refresh(tree->table, &later, 42, 5000000000), 1);
 }
 
-/* What mapping__open says about a mapping of shown, whose inode is that of `file`. */
-static int open_shown(struct tree *tree, const char *file, const char *shown)
+/* What mapping__open says about a mapping of shown, whose inode is st's. */
+static int open_stat(struct tree *tree, struct stat st, const char *shown)
 {
-	struct stat st = stat_of(tree, file);
 	struct mapping mapping = {
 		.start_addr = 0x10000,
 		.end_addr = 0x11000,
@@ -426,6 +425,23 @@ static int open_shown(struct tree *tree, const char *file, const char *shown)
 		return fd;
 	close(fd);
 	return 0;
+}
+
+static int open_shown(struct tree *tree, const char *file, const char *shown)
+{
+	return open_stat(tree, stat_of(tree, file), shown);
+}
+
+static void the_same_inode_on_another_device_is_another_file(void **state)
+{
+	struct tree *tree = *state;
+	struct stat st = stat_of(tree, "image/lib/one.so");
+
+	put_process(tree, 42, 'S', "");
+	put_link(tree, "proc/42/task/42/root", "image");
+	assert_int_equal(open_stat(tree, st, "/lib/one.so"), 0);
+	st.st_dev = makedev(major(st.st_dev), minor(st.st_dev) + 1);
+	assert_int_equal(open_stat(tree, st, "/lib/one.so"), -ESTALE);
 }
 
 static void paths_are_resolved_inside_the_root_of_the_task(void **state)
@@ -523,6 +539,7 @@ int main(void)
 		TREE_TEST(maps_of_a_gone_leader_are_read_through_its_thread),
 		TREE_TEST(a_process_without_user_memory_is_known_and_empty),
 		TREE_TEST(a_refresh_replaces_the_table_once_a_second),
+		TREE_TEST(the_same_inode_on_another_device_is_another_file),
 		TREE_TEST(paths_are_resolved_inside_the_root_of_the_task),
 		TREE_TEST(fifos_and_devices_are_refused_untouched),
 		TREE_TEST(map_files_beats_a_path_that_was_replaced),

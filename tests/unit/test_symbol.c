@@ -5,6 +5,7 @@
  */
 #include "pp/symbol.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -54,16 +55,24 @@ static void symbols_cover_their_size_and_aliases_have_one_winner(void **state)
 		const char *name;
 	} rows[] = {
 		{ 0x10, "" }, /* headers */
-		{ 0xd0, "_start" },   { 0xd7, "_start" },
+		{ 0xd0, "_start" },
+		{ 0xd7, "_start" },
 		{ 0xd8, "" }, /* behind its end */
-		{ 0xe0, "main" },     { 0xe7, "main" },
-		{ 0xf1, "helper" },   { 0xf2, "" },
+		{ 0xe0, "main" },
+		{ 0xe7, "main" },
+		{ 0xf1, "helper" },
+		{ 0xf2, "" },
 		{ 0x100, "__write" }, /* of __libc_write and weak write: global, then shorter */
-		{ 0x110, "" },	      { 0x120, "no_size" }, /* reaches to the next symbol */
-		{ 0x12f, "no_size" }, { 0x130, "untyped" },
-		{ 0x13f, "untyped" }, { 0x140, "outer" },
-		{ 0x141, "inner" },   { 0x142, "outer" }, /* behind the nested one */
-		{ 0x144, "" },	      { 0x160, "clone" },
+		{ 0x110, "" },
+		{ 0x120, "no_size" }, /* reaches to the next symbol */
+		{ 0x12f, "no_size" },
+		{ 0x130, "untyped" },
+		{ 0x13f, "untyped" },
+		{ 0x140, "outer" },
+		{ 0x141, "inner" },
+		/* not _in, though shorter */ { 0x142, "outer" }, /* behind the nested one */
+		{ 0x144, "" },
+		{ 0x160, "clone" },
 		{ 0x163, "" }, /* data */
 		{ 0x100000, "" },
 	};
@@ -88,7 +97,7 @@ static void symbols_cover_their_size_and_aliases_have_one_winner(void **state)
 
 static void dynamic_symbols_without_size_do_not_reach_further(void **state)
 {
-	static const uint64_t offs[] = { 0x3e0, 0x3f1, 0x400, 0x430, 0x440, 0x451, 0x452 };
+	static const uint64_t offs[] = { 0x470, 0x481, 0x490, 0x4c0, 0x4d0, 0x4e1, 0x4e2 };
 	static const char *const names[] = { "_start", "main", "", "", "", "inner", "outer" };
 	struct symbol_result result = ask("tests/data/elf/library.so", offs, ARRAY_SIZE(offs));
 
@@ -123,6 +132,92 @@ static void bottoms_are_known_with_and_without_symbols(void **state)
 		assert_int_equal(result.err, 0);
 		for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
 			assert_int_equal(result.bottoms[i], rows[i].bottoms[file]);
+		symbol_result__clear(&result);
+	}
+}
+
+/* A copy of a file in memory, with the entry moved to vaddr. */
+static int copy_with_entry(const char *file, uint64_t vaddr)
+{
+	_auto_close_ int from = open(file, O_RDONLY | O_CLOEXEC);
+	int fd = memfd_create("copy", MFD_CLOEXEC);
+	char data[8192];
+	ssize_t len = read(from, data, sizeof(data));
+
+	assert_true(from >= 0 && fd >= 0 && len > 64);
+	memcpy(data + 24, &vaddr, sizeof(vaddr)); /* e_entry */
+	assert_int_equal(write(fd, data, (size_t)len), len);
+	return fd;
+}
+
+static void the_entry_of_a_library_counts_only_if_it_is_one(void **state)
+{
+	static const struct {
+		const char *file;
+		uint64_t entry, off;
+		uint8_t bottom;
+	} rows[] = {
+		{ "tests/data/elf/library.so", 0x470, 0x476, SYMBOL_BOTTOM_ENTRY }, /* as ld.so */
+		{ "tests/data/elf/library.so", 0x480, 0x486, SYMBOL_BOTTOM_NONE }, /* filling */
+		{ "tests/data/elf/plain", 0x4000e0, 0xe6, SYMBOL_BOTTOM_ENTRY }, /* ld -e main */
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_auto_close_ int fd = copy_with_entry(rows[i].file, rows[i].entry);
+		struct symbol_request request = { .fd = fd, .offs = &rows[i].off, .off_cnt = 1 };
+		struct symbol_result result;
+
+		assert_int_equal(symbol_job__run(&request, &result), 0);
+		assert_int_equal(result.bottoms[0], rows[i].bottom);
+		symbol_result__clear(&result);
+	}
+}
+
+/* As plain, with a table of so many functions that all begin at 0xe0 and cover everything behind. */
+static int make_nested(uint32_t cnt)
+{
+	int fd = copy_with_entry("tests/data/elf/plain", 0x4000d0);
+	Elf64_Ehdr header;
+	Elf64_Shdr sections[16];
+	Elf64_Sym chunk[1024];
+
+	assert_int_equal(pread(fd, &header, sizeof(header), 0), sizeof(header));
+	assert_in_range(header.e_shnum, 1, 16);
+	assert_true(pread(fd, sections, sizeof(sections), (off_t)header.e_shoff) > 0);
+	for (size_t i = 0; i < ARRAY_SIZE(chunk); i++)
+		chunk[i] = (Elf64_Sym){ .st_name = 1,
+					.st_info = STT_FUNC,
+					.st_shndx = 2,
+					.st_value = 0x4000e0,
+					.st_size = 4096 };
+	for (uint32_t i = 0; i < header.e_shnum; i++) {
+		if (sections[i].sh_type != SHT_SYMTAB)
+			continue;
+		sections[i].sh_offset = 8192;
+		sections[i].sh_size = cnt * sizeof(chunk[0]);
+	}
+	for (uint32_t i = 0; i < cnt; i += ARRAY_SIZE(chunk))
+		assert_int_equal(pwrite(fd, chunk, sizeof(chunk),
+					8192 + i * (off_t)sizeof(chunk[0])),
+				 sizeof(chunk));
+	assert_true(pwrite(fd, sections, header.e_shnum * sizeof(sections[0]),
+			   (off_t)header.e_shoff) > 0);
+	return fd;
+}
+
+static void a_million_nested_symbols_are_damage(void **state)
+{
+	static const uint64_t off = 0xe5;
+	static const uint32_t cnts[] = { 1u << 10, 1100u << 10 };
+	static const int errs[] = { 0, -EBADMSG };
+
+	for (size_t i = 0; i < ARRAY_SIZE(cnts); i++) {
+		_auto_close_ int fd = make_nested(cnts[i]);
+		struct symbol_request request = { .fd = fd, .offs = &off, .off_cnt = 1 };
+		struct symbol_result result;
+
+		assert_int_equal(symbol_job__run(&request, &result), 0);
+		assert_int_equal(result.err, errs[i]);
 		symbol_result__clear(&result);
 	}
 }
@@ -485,6 +580,8 @@ int main(void)
 		cmocka_unit_test(symbols_cover_their_size_and_aliases_have_one_winner),
 		cmocka_unit_test(dynamic_symbols_without_size_do_not_reach_further),
 		cmocka_unit_test(bottoms_are_known_with_and_without_symbols),
+		cmocka_unit_test(the_entry_of_a_library_counts_only_if_it_is_one),
+		cmocka_unit_test(a_million_nested_symbols_are_damage),
 		cmocka_unit_test(a_damaged_file_is_a_result_not_a_failure),
 		cmocka_unit_test(the_vdso_has_a_build_id),
 		cmocka_unit_test(our_own_program_is_read_right),

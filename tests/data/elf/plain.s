@@ -52,19 +52,30 @@ no_size:
 	.globl untyped
 untyped:
 	nop
+local_label:
 	ret
 	.balign 16
-	.globl outer, inner
+	.globl outer, inner, _in
+	.weak aa, zz
 	.type outer, @function
+	.type aa, @function
+	.type zz, @function
 	.type inner, @function
+	.type _in, @function
+aa:
+zz:
 outer:
 	nop
 inner:
+_in:
 	nop
 	.size inner, . - inner
+	.size _in, . - _in
 	nop
 	ret
 	.size outer, . - outer
+	.size aa, . - aa
+	.size zz, . - zz
 
 	.balign 16
 	.globl thread_start
@@ -83,6 +94,8 @@ clone:
 	call *%rdx
 	hlt
 	.size clone, . - clone
+	.globl end_of_text
+end_of_text:
 
 	.section .rodata
 	.globl table
