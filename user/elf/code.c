@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The few instruction sequences that say where a stack begins, for files without symbols: how an entry
- * point begins (it clears the frame pointer, or passes the initial stack on), and how a new thread ends
- * (it exits with the result of its function); and whether a number can be a return address. Compared byte by byte: a compiler does not make these from
- * C. Not a disassembler; an architecture that is not in the tables has none.
+ * The few instruction sequences that stacks depend on, for files without symbols: how an entry point
+ * begins (it clears the frame pointer, or passes the initial stack on), how a new thread ends (it exits
+ * with the result of its function), and what can stand before a return address. Compared byte by byte;
+ * the first two a compiler does not make from C. Not a disassembler: an architecture that is not in the
+ * tables has none.
  */
 #include "internal.h"
 

@@ -3,8 +3,9 @@
  * Names a finished profile: frames are sorted by module and place, each module becomes one job
  * (job.c), kernel frames one pass over kallsyms (kallsyms.c), and the answers go back into the frames.
  * A return address is looked up one byte earlier, inside its call: after a call that never returns it
- * would lie in the next function. Then stacks are cut where a caller cannot be one; last, a stack whose outermost user frame lies in a known bottom is
- * complete, however its walk ended there. One module's tables are in memory at a time.
+ * would lie in the next function. Then stacks are cut where a caller cannot be one. Last, a stack whose
+ * outermost user frame lies in a known bottom is complete, however its walk ended there. One module's
+ * tables are in memory at a time.
  */
 #include "internal.h"
 
