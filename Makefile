@@ -7,7 +7,8 @@ BPFTOOL ?= $(firstword $(wildcard /usr/lib/linux-tools/*/bpftool /usr/sbin/bpfto
 PKG_CONFIG ?= pkg-config
 PREFIX ?= /usr
 FUZZ_SECONDS ?= 60
-VERSION := 0.1.0
+# The Studio registers agents (gpid) from version 1.2.3 on.
+VERSION := 2.0.0
 export O CC CLANG
 
 Q := $(if $(V),,@)
