@@ -318,24 +318,23 @@ static int tear_down(void **state)
 	return 0;
 }
 
-#define KALLSYMS                                 \
-	"0000000000001000 A fixed_percpu_data\n" \
-	"ffffffff81000000 T _stext\n"            \
-	"ffffffff81000000 t __first_alias\n"     \
-	"ffffffff81000100 T do_work\n"           \
-	"ffffffff81000100 W __weak_alias\n"      \
-	"ffffffff81002000 t __x\n"
-"ffffffff81002000 t tail_of_the_kernel\n"
-	"ffffffff81009000 T _etext\n"
-	"ffffffff82000000 D some_data\n"
-	"ffffffffc0105000 t last_of_b\t[b]\n"
-	"ffffffffc0100000 t first_of_b\t[b]\n"
-	"ffffffffc0003000 t first_of_a\t[a]\n"
-	"ffffffffc0003800 t last_of_a\t[a]\n"
+#define KALLSYMS                                  \
+	"0000000000001000 A fixed_percpu_data\n"  \
+	"ffffffff81000000 T _stext\n"             \
+	"ffffffff81000000 t __first_alias\n"      \
+	"ffffffff81000100 T do_work\n"            \
+	"ffffffff81000100 W __weak_alias\n"       \
+	"ffffffff81002000 t __x\n"                \
+	"ffffffff81002000 t tail_of_the_kernel\n" \
+	"ffffffff81009000 T _etext\n"             \
+	"ffffffff82000000 D some_data\n"          \
+	"ffffffffc0105000 t last_of_b\t[b]\n"     \
+	"ffffffffc0100000 t first_of_b\t[b]\n"    \
+	"ffffffffc0003000 t first_of_a\t[a]\n"    \
+	"ffffffffc0003800 t last_of_a\t[a]\n"     \
 	"ffffffffc0200000 t bpf_prog_1_x\t[bpf]\n"
 
-	static void
-	kernel_names_end_where_their_owner_ends(void **state)
+static void kernel_names_end_where_their_owner_ends(void **state)
 {
 	static const struct {
 		uint64_t addr;
