@@ -171,6 +171,18 @@ check_is "a full disk is a failure" "$STATUS" 1
 kept=$(sed -n "s/.*kept in '\(.*\)'.*/\1/p" err)
 check "but the profile is kept elsewhere" grep -q '<html' "$kept"
 
+mkdir names
+cd names || exit 1
+for _ in 1 2 3 4; do
+	"$PULSEPROF" -j profile record -- true | jq -r .output
+done >../names.out
+check_is "four profiles of the same seconds are four files" "$(find . -name "pulseprof-$(uname -n)-*.html" | wc -l)" 4
+check_is "under the names that were told" "$(sort ../names.out)" "$(ls)"
+cd ..
+echo kept >target
+run profile record --format collapsed --output link -- "$WORK/not-there"
+check_is "a run that fails leaves the file behind a link as it was" "$(cat target)" kept
+
 run -j profile record --format collapsed --output file -- sh -c 'exit 3'
 check "the exit status of a command is told" jq -e '.command_exit_status == 3 and .ended_by == "command"' out
 # shellcheck disable=SC2016

@@ -57,7 +57,7 @@ check "with --children those forked later are in" holds children '.samples > 50 
 check "under their own names" share_between children ';(grand)?child_burn' 97 100
 stop "$forker"
 
-start "$PROGRAMS/fp_deep" 20 60000
+start "$PROGRAMS/fp_deep" 20 300000
 deep=$STARTED
 start "$PROGRAMS/threads" 4 60000
 threads=$STARTED

@@ -136,6 +136,7 @@ int output__open(struct output *self, const char *path, const char *extension)
 	self->extension = extension;
 	self->has_owner = invoker__find(&self->uid, &self->gid);
 	if (!path) {
+		self->is_own_name = true;
 		default_name(self->path, sizeof(self->path), extension);
 		return probe_folder(self);
 	}
@@ -143,6 +144,7 @@ int output__open(struct output *self, const char *path, const char *extension)
 	if (!*path || n >= PATH_MAX)
 		return *path ? -ENAMETOOLONG : -ENOENT;
 	if (!strcmp(path, "-") || is_our_stdout(path)) {
+		self->is_stdout = true;
 		self->fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
 		return self->fd < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0 ? -errno : 0;
 	}
@@ -153,7 +155,7 @@ int output__open(struct output *self, const char *path, const char *extension)
 	if (S_ISDIR(st.st_mode))
 		return -EISDIR;
 	if (S_ISLNK(st.st_mode))
-		return may_follow(self, &st) ? open_as_it_is(self, O_TRUNC) : -EPERM;
+		return may_follow(self, &st) ? open_as_it_is(self, 0) : -EPERM;
 	return open_as_it_is(self, O_NOFOLLOW);
 }
 
@@ -161,7 +163,8 @@ static int fill(const struct output *self, int fd, const void *data, size_t len)
 {
 	int err = file__write_all(fd, data, len);
 
-	if (!err && self->has_owner && fchown(fd, self->uid, self->gid) < 0)
+	/* Some file systems have no owners to give. */
+	if (!err && self->has_owner && fchown(fd, self->uid, self->gid) < 0 && errno != EPERM)
 		err = -errno;
 	if (!err && fsync(fd) < 0)
 		err = -errno;
@@ -171,7 +174,27 @@ static int fill(const struct output *self, int fd, const void *data, size_t len)
 	return err;
 }
 
-static int write_file(const struct output *self, const char *path, const void *data, size_t len)
+/* A name of our own making never replaces a profile of the same second: it gets a number. */
+static int publish(const char *tmp, char *path, size_t path_bytes, bool is_own_name)
+{
+	size_t len = strlen(path), dot = len;
+	char extension[16];
+
+	while (dot && path[dot] != '.')
+		dot--;
+	snprintf(extension, sizeof(extension), "%s", path + dot);
+	for (unsigned int n = 2; is_own_name && n < 1000; n++) {
+		if (!renameat2(AT_FDCWD, tmp, AT_FDCWD, path, RENAME_NOREPLACE))
+			return 0;
+		if (errno != EEXIST)
+			break; /* a file system that has no such rename */
+		snprintf(path + dot, path_bytes - dot, "-%u%s", n, extension);
+	}
+	return rename(tmp, path) < 0 ? -errno : 0;
+}
+
+static int write_file(const struct output *self, char *path, size_t path_bytes, bool is_own_name,
+		      const void *data, size_t len)
 {
 	char tmp[PATH_MAX];
 	int fd = open_beside(path, tmp, sizeof(tmp));
@@ -180,8 +203,8 @@ static int write_file(const struct output *self, const char *path, const void *d
 	if (fd < 0)
 		return fd;
 	err = fill(self, fd, data, len);
-	if (!err && rename(tmp, path) < 0)
-		err = -errno;
+	if (!err)
+		err = publish(tmp, path, path_bytes, is_own_name);
 	if (err)
 		(void)unlink(tmp); /* the first error is the one to tell */
 	return err;
@@ -194,14 +217,26 @@ static void keep_elsewhere(struct output *self, const void *data, size_t len)
 
 	default_name(name, sizeof(name), self->extension);
 	snprintf(self->kept, sizeof(self->kept), "%s/%s", dir && *dir ? dir : "/tmp", name);
-	if (write_file(self, self->kept, data, len))
+	if (write_file(self, self->kept, sizeof(self->kept), true, data, len))
 		self->kept[0] = '\0';
+}
+
+static int write_as_it_is(const struct output *self, const void *data, size_t len)
+{
+	struct stat st;
+
+	/* Only now: until here the file behind a link was what it had been. */
+	if (!self->is_stdout && !fstat(self->fd, &st) && S_ISREG(st.st_mode) &&
+	    ftruncate(self->fd, 0) < 0)
+		return -errno;
+	return file__write_all(self->fd, data, len);
 }
 
 int output__write(struct output *self, const void *data, size_t len)
 {
-	int err = self->fd >= 0 ? file__write_all(self->fd, data, len) :
-				  write_file(self, self->path, data, len);
+	int err = self->fd >= 0 ? write_as_it_is(self, data, len) :
+				  write_file(self, self->path, sizeof(self->path),
+					     self->is_own_name, data, len);
 
 	/* A reader that has gone wanted no more. */
 	if (err && err != -EPIPE)

@@ -26,6 +26,8 @@ struct output {
 	const char *extension;
 	char kept[4096]; /* where the bytes are that could not be written to path; "": nowhere */
 	int fd; /* open already: stdout, a pipe, a device, the target of a link; else -1 */
+	bool is_stdout;
+	bool is_own_name; /* made by us */
 	bool has_owner; /* files are given to the user behind sudo */
 	uid_t uid;
 	gid_t gid;
