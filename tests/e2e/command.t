@@ -24,8 +24,8 @@ record chain --rate 199 -- "$PROGRAMS/exec_chain" 1000 "$PROGRAMS/fp_deep" 5 100
 check "a program before exec has its names" share_between chain ';exec_chain;_start;run;before_exec' 20 80
 check "and the one after exec its own" share_between chain ';fp_deep;_start;run(;descend){6};bottom;leaf_' 20 80
 
-record late --rate 199 -- "$PROGRAMS/late_library" 2000
-check "a library loaded during the run has names" share_between late ';crc32[a-z0-9_]*(;[^ ;]*_\[k\])* [0-9]+$' 35 60
+record late --rate 199 -- "$PROGRAMS/late_library" 6000
+check "a library loaded during the run has names" share_between late ';crc32[a-z0-9_]*(;[^ ;]*_\[k\])* [0-9]+$' 15 60
 
 record brief --rate 999 -- "$PROGRAMS/short_lived" 100 5
 check "processes of 5 ms are counted" holds brief '.processes > 50'
