@@ -29,7 +29,8 @@ static inline __attribute__((always_inline)) void step(unsigned long depth, word
 }
 
 /* X(f_000) to X(f_fff); each level has its own macro, since a macro does not expand inside itself. */
-/* clang-format off: version 14 never agrees with itself here */
+/* Version 14 never agrees with itself here. */
+/* clang-format off */
 #define DIGITS_1(X, p) \
 	X(p##0) X(p##1) X(p##2) X(p##3) \
 	X(p##4) X(p##5) X(p##6) X(p##7) \
