@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include "pp/base/buf.h"
 #include "pp/base/cleanup.h"
@@ -52,21 +53,22 @@ static bool has_helper(enum bpf_func_id helper)
 static int probe_floor(const struct collect *self, const char **ret_why)
 {
 	_auto_close_ int btf = sysroot__open(self->root, O_RDONLY, "sys/kernel/btf/vmlinux");
+	_auto_close_ int ring = -1;
 
 	if (btf < 0) {
 		*ret_why =
 			"this kernel has no BTF (CONFIG_DEBUG_INFO_BTF); 5.10 with BTF is the floor";
 		return -EOPNOTSUPP;
 	}
-	switch (libbpf_probe_bpf_map_type(BPF_MAP_TYPE_RINGBUF, NULL)) {
-	case 1: return 0;
-	case -EPERM:
+	ring = bpf_map_create(BPF_MAP_TYPE_RINGBUF, NULL, 0, 0, sysconf(_SC_PAGESIZE), NULL);
+	if (ring >= 0)
+		return 0;
+	if (errno == EPERM) {
 		*ret_why = "no permission to load BPF programs: run as root (CAP_BPF, CAP_PERFMON)";
 		return -EPERM;
-	default:
-		*ret_why = "this kernel has no BPF ring buffer; 5.10 with BTF is the floor";
-		return -EOPNOTSUPP;
 	}
+	*ret_why = "this kernel has no BPF ring buffer; 5.10 with BTF is the floor";
+	return -EOPNOTSUPP;
 }
 
 static void set_knobs(struct collect *self)
