@@ -330,11 +330,10 @@ int proc_table__refresh(struct proc_table *self, const struct proc_id *id, uint3
 	process = &self->processes[row];
 	if (now_ns < process->refresh_at_ns)
 		return 0;
-	begin_ns = clock_mono_ns();
+	begin_ns = clock_cpu_ns(); /* of ours: waiting for a CPU costs nobody */
 	err = read_mappings(self, id, tid, &mappings, &cnt);
-	process->refresh_at_ns =
-		now_ns +
-		max_of(REFRESH_INTERVAL_NS, REFRESH_COST_FACTOR * (clock_mono_ns() - begin_ns));
+	process->refresh_at_ns = now_ns + max_of(REFRESH_INTERVAL_NS,
+						 REFRESH_COST_FACTOR * (clock_cpu_ns() - begin_ns));
 	if (err)
 		return err;
 	self->mapping_cnt = self->mapping_cnt - process->mapping_cnt + cnt;
