@@ -78,6 +78,7 @@ chmod 755 "$WORK"
 
 # start_daemon: its pid in $daemon, its words in log.
 start_daemon() {
+	: >log # the words of the one before would look like this one's
 	"$DAEMON" "${FLAGS[@]}" "$@" >daemon.out 2>log &
 	daemon=$!
 	TAP_PIDS+=("$daemon")
