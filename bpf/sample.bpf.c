@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * CPU samples: filter, kernel stack by the kernel's own unwinder, user stack by walk_step, and the sum of
+ * CPU samples: filter, kernel stack by the kernel's own unwinder, user stack by walk_window, and the sum of
  * it in maps. A stack is stored once, before any count refers to it; where a map is full the whole sample
  * goes through the ring, and where that is full too it is counted as lost. Not here: names, mappings.
  */
@@ -43,14 +43,16 @@ static __always_inline long walk_read_window(struct walk *walk, __u64 fp)
 }
 
 /*
- * One frame further by the frame pointer. Returns WALK_GOES_ON or an enum pp_end. Global and weak: clang
- * may not look into it, the verifier does so once.
+ * As many frames by the frame pointer as one window holds. Returns WALK_GOES_ON or an enum pp_end. Global
+ * and weak: clang may not look into it, the verifier does so once. The state stays in registers between
+ * frames: kept in memory it was half of a frame's cost.
  */
-__weak __noinline int walk_step(void)
+__weak __noinline int walk_window(void)
 {
 	struct scratch *s = scratch_get();
 	struct walk *walk;
-	__u64 fp, at, caller;
+	__u64 fp, low, lo, hi, depth, at;
+	int end = WALK_GOES_ON;
 
 	if (!s)
 		return PP_END_FAULT;
@@ -58,22 +60,44 @@ __weak __noinline int walk_step(void)
 	fp = walk->fp;
 	if (!fp)
 		return PP_END_FP_ZERO;
-	if ((fp & 7) || fp < walk->low || fp >= walk->high)
+	low = walk->low;
+	if ((fp & 7) || fp < low || fp >= walk->high)
 		return PP_END_FP_OUTSIDE;
-	at = fp - walk->window_addr; /* wraps to something huge when below the window */
-	if (at > WINDOW_BYTES - 16 || at + 16 > walk->window_bytes) {
-		if (walk_read_window(walk, fp))
-			return PP_END_FAULT;
-		at = 0;
+	if (walk_read_window(walk, fp))
+		return PP_END_FAULT;
+	lo = walk->hash_lo;
+	hi = walk->hash_hi;
+	depth = s->rec.user.head.depth;
+	at = 0;
+	for (int i = 0; i < WINDOW_WORDS / 2; i++) {
+		__u64 caller;
+
+		at = MASKED(at >> 3, WINDOW_WORDS - 1);
+		caller = walk->window[at + 1];
+		if (!caller || (caller >> 63)) {
+			end = PP_END_RETURN_ZERO;
+			break;
+		}
+		s->rec.user.frames[MASKED(depth, PP_USER_FRAMES_MAX - 1)] = caller;
+		hash_word(lo, hi, caller);
+		depth++;
+		low = fp + 16;
+		fp = walk->window[at];
+		if (depth >= PP_USER_FRAMES_MAX) {
+			end = PP_END_FRAMES_MAX;
+			break;
+		}
+		/* Below low, odd, zero or beyond the window: what the next call looks at. */
+		at = fp - walk->window_addr;
+		if ((fp & 7) || fp < low || at > WINDOW_BYTES - 16 || at + 16 > walk->window_bytes)
+			break;
 	}
-	at = MASKED(at >> 3, WINDOW_WORDS - 1);
-	caller = walk->window[at + 1];
-	if (!caller || (caller >> 63))
-		return PP_END_RETURN_ZERO;
-	walk_push(walk, &s->rec.user, caller);
-	walk->fp = walk->window[at];
-	walk->low = fp + 16;
-	return WALK_GOES_ON;
+	walk->fp = fp;
+	walk->low = low;
+	walk->hash_lo = lo;
+	walk->hash_hi = hi;
+	s->rec.user.head.depth = depth;
+	return end;
 }
 
 static __always_inline void walk_user(struct scratch *s, const struct user_regs *regs)
@@ -84,12 +108,11 @@ static __always_inline void walk_user(struct scratch *s, const struct user_regs 
 	walk->fp = regs->fp;
 	walk->low = regs->sp;
 	walk->high = regs->sp + STACK_SPAN_BYTES;
-	walk->window_bytes = 0;
 	walk->hash_lo = pp_hash_seed;
 	walk->hash_hi = ~pp_hash_seed;
 	walk_push(walk, &s->rec.user, regs->ip);
 	for (int i = 1; i < PP_USER_FRAMES_MAX; i++) {
-		int step = walk_step();
+		int step = walk_window();
 
 		if (step != WALK_GOES_ON) {
 			end = step;

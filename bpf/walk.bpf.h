@@ -6,8 +6,8 @@
  * the user stack through it. The BPF stack has 512 bytes; this has 5 KiB. Global functions reach it again
  * through its map, take only scalars, and so are verified once, not once per frame.
  *
- * walk_step() is the interface that an unwinder fills in: one frame further or the reason why not. Today
- * it knows frame pointers; a frame found by any rule goes through walk_push().
+ * walk_window() is the interface that an unwinder fills in: some frames further, or the reason why not.
+ * Today it knows frame pointers.
  */
 #include "knobs.bpf.h"
 
