@@ -17,6 +17,7 @@ struct profile_reason {
 struct profile_account {
 	uint64_t expected;
 	uint64_t missed; /* what the kernel did not deliver */
+	uint64_t missed_idle; /* of these, on idle CPUs, by the kernel's idle time: nothing is lost there */
 	uint64_t taken;
 	uint64_t accepted;
 	uint64_t filtered;

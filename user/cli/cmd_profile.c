@@ -131,14 +131,14 @@ static int tell_output_error(struct cli *cli, const struct output *output, int e
 
 /*
  * What the kernel did not deliver counts from 0.5 % on: a timer that was due as the events went off is
- * missed on every CPU, and means nothing.
+ * missed on every CPU, and means nothing. Nor does what an idle CPU's timer missed.
  */
 static bool has_losses(const struct profile *profile)
 {
 	const struct profile_account *account = &profile->account;
 
-	return account->lost ||
-	       account->missed > (uint64_t)profile->meta.cpu_cnt + account->expected / 200;
+	return account->lost || account->missed - account->missed_idle >
+					(uint64_t)profile->meta.cpu_cnt + account->expected / 200;
 }
 
 static int deliver(struct cli *cli, struct report *report, struct output *output)

@@ -175,9 +175,12 @@ static void print_counts(struct json_object *json)
 	if (number(json, "user_stacks"))
 		printf(", %.1f %% complete", fraction(json, "user_stacks_complete_pct"));
 	printf("\n");
-	printf("  %-12s %llu, %.2f %% of %llu expected\n", "missed", (unsigned long long)missed,
+	printf("  %-12s %llu, %.2f %% of %llu expected", "missed", (unsigned long long)missed,
 	       expected ? 100.0 * (double)missed / (double)expected : 0.0,
 	       (unsigned long long)expected);
+	if (number(json, "missed_idle"))
+		printf(" (%llu on idle CPUs)", (unsigned long long)number(json, "missed_idle"));
+	printf("\n");
 	print_reasons(json, "lost", "lost");
 	print_reasons(json, "filtered", "filtered_by");
 	printf("  %-12s ", "own cost");

@@ -34,6 +34,8 @@ static int add_account(struct json_object *json, const struct profile_account *a
 	if (!err)
 		err = json__add_u64(json, "missed", account->missed);
 	if (!err)
+		err = json__add_u64(json, "missed_idle", account->missed_idle);
+	if (!err)
 		err = json__add_u64(json, "taken", account->taken);
 	if (!err)
 		err = json__add_u64(json, "filtered", account->filtered);

@@ -56,7 +56,7 @@ static uint64_t sum_of(const struct profile_reason *reasons, uint32_t cnt)
 
 static bool account_is_right(const struct profile_account *self)
 {
-	return self->expected == self->taken + self->missed &&
+	return self->expected == self->taken + self->missed && self->missed_idle <= self->missed &&
 	       self->taken == self->accepted + self->filtered + self->lost &&
 	       self->filtered == sum_of(self->filtered_by, self->filtered_by_cnt) &&
 	       self->lost == sum_of(self->lost_by, self->lost_by_cnt);

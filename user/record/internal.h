@@ -14,7 +14,7 @@ struct usage {
 	uint64_t mono_ns;
 	uint64_t real_ns;
 	uint64_t own_cpu_ns;
-	uint64_t host_busy_ticks;
+	uint64_t host_idle_ticks;
 	uint64_t host_total_ticks;
 };
 

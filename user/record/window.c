@@ -33,14 +33,14 @@ struct stack_build {
 #define STAT_FIELDS 8
 #define STAT_IDLE   3
 #define STAT_IOWAIT 4
-static void host__read_ticks(const struct sysroot *root, uint64_t *ret_busy, uint64_t *ret_total)
+static void host__read_ticks(const struct sysroot *root, uint64_t *ret_idle, uint64_t *ret_total)
 {
 	_auto_close_ int fd = sysroot__open(root, O_RDONLY, "proc/stat");
 	char text[512], *at = text;
 	ssize_t got = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
 	uint64_t total = 0, idle = 0;
 
-	*ret_busy = 0;
+	*ret_idle = 0;
 	*ret_total = 0;
 	if (got <= 0)
 		return;
@@ -53,7 +53,7 @@ static void host__read_ticks(const struct sysroot *root, uint64_t *ret_busy, uin
 		if (i == STAT_IDLE || i == STAT_IOWAIT)
 			idle += ticks;
 	}
-	*ret_busy = total - idle;
+	*ret_idle = idle;
 	*ret_total = total;
 }
 
@@ -62,7 +62,7 @@ static void usage__read(const struct sysroot *root, struct usage *ret_usage)
 	ret_usage->mono_ns = clock_mono_ns();
 	ret_usage->real_ns = clock_real_ns();
 	ret_usage->own_cpu_ns = clock_cpu_ns();
-	host__read_ticks(root, &ret_usage->host_busy_ticks, &ret_usage->host_total_ticks);
+	host__read_ticks(root, &ret_usage->host_idle_ticks, &ret_usage->host_total_ticks);
 }
 
 int window__begin(struct window *self, const struct sysroot *root)
@@ -252,7 +252,22 @@ static void add_reasons(struct profile_account *account, const struct collect_st
 	}
 }
 
-static void fill_account(struct window *self, const struct collect_stats *stats)
+/*
+ * An idle CPU's timer may come late or not at all (halted virtual CPUs): the kernel's own idle time says how
+ * many of its periods there were. Hardware cycles do not tick in idle, and sampled idle CPUs are asked for.
+ */
+static uint64_t missed_idle(const struct collect_stats *stats, uint64_t idle_ticks, uint64_t missed)
+{
+	uint64_t periods = idle_ticks * stats->rate_hz / sysconf(_SC_CLK_TCK);
+	uint64_t delivered = stats->counters[PP_CNT_FILTERED_IDLE];
+
+	if (!stats->clock_is_software || periods < delivered)
+		return 0;
+	return min_of(periods - delivered, missed);
+}
+
+static void fill_account(struct window *self, const struct collect_stats *stats,
+			 bool idle_is_wanted, uint64_t idle_ticks)
 {
 	struct profile_account *account = &self->profile->account;
 
@@ -264,6 +279,8 @@ static void fill_account(struct window *self, const struct collect_stats *stats)
 	/* The first period of an event may end just before or after it is read: never a negative miss. */
 	account->expected = max_of(stats->expected, account->taken);
 	account->missed = account->expected - account->taken;
+	if (!idle_is_wanted)
+		account->missed_idle = missed_idle(stats, idle_ticks, account->missed);
 }
 
 static double mem_used_pct(const struct sysroot *root)
@@ -284,21 +301,18 @@ static double mem_used_pct(const struct sysroot *root)
 	return total_kb > 0 ? 100.0 * (total_kb - available_kb) / total_kb : -1;
 }
 
-static void fill_usage(struct window *self, const struct sysroot *root)
+static void fill_usage(struct window *self, const struct sysroot *root, const struct usage *now)
 {
 	struct profile_meta *meta = &self->profile->meta;
+	uint64_t total = now->host_total_ticks - self->begin.host_total_ticks;
+	uint64_t idle = now->host_idle_ticks - self->begin.host_idle_ticks;
 	struct rusage rusage;
-	struct usage now;
-	uint64_t total;
 
-	usage__read(root, &now);
-	total = now.host_total_ticks - self->begin.host_total_ticks;
 	meta->start_real_ns = self->begin.real_ns;
-	meta->end_real_ns = now.real_ns;
-	meta->duration_ns = now.mono_ns - self->begin.mono_ns;
-	meta->user_cpu_ns = now.own_cpu_ns - self->begin.own_cpu_ns;
-	meta->busy_pct =
-		total ? 100.0 * (now.host_busy_ticks - self->begin.host_busy_ticks) / total : -1;
+	meta->end_real_ns = now->real_ns;
+	meta->duration_ns = now->mono_ns - self->begin.mono_ns;
+	meta->user_cpu_ns = now->own_cpu_ns - self->begin.own_cpu_ns;
+	meta->busy_pct = total ? 100.0 * (total - min_of(idle, total)) / total : -1;
 	meta->mem_pct = mem_used_pct(root);
 	getrusage(RUSAGE_SELF, &rusage);
 	meta->rss_peak_bytes = (uint64_t)rusage.ru_maxrss * 1024;
@@ -309,10 +323,12 @@ int window__close(struct window *self, const struct sysroot *root,
 {
 	struct profile_meta *meta = &self->profile->meta;
 	char hostname[256] = "";
+	struct usage now;
 	int err;
 
-	fill_account(self, stats);
-	fill_usage(self, root);
+	usage__read(root, &now);
+	fill_account(self, stats, spec->idle, now.host_idle_ticks - self->begin.host_idle_ticks);
+	fill_usage(self, root, &now);
 	meta->rate_hz = stats->rate_hz;
 	meta->cpu_cnt = stats->cpu_cnt;
 	meta->continuous = spec->continuous;

@@ -142,13 +142,14 @@ function showTiles() {
 	const tile = (value, label, className) =>
 		element('div', `tile ${className || ''}`, element('b', '', value), element('span', '', label));
 
+	const missedBusy = summary.missed - summary.missed_idle;
 	byId('tiles').append(
 		tile(count(summary.samples), 'samples'),
 		tile(count(summary.processes), 'processes'),
 		tile(count(summary.stacks), 'distinct stacks'),
 		tile(complete === null ? '–' : `${complete.toFixed(1)}\u202f%`, 'user stacks complete',
 			complete === null ? '' : complete >= 95 ? 'good' : 'warn'),
-		tile(percent(summary.missed, summary.expected), 'missed by the kernel', summary.missed > summary.expected / 200 ? 'warn' : 'good'),
+		tile(percent(missedBusy, summary.expected), 'missed by the kernel', missedBusy > summary.expected / 200 ? 'warn' : 'good'),
 		tile(count(lost), 'lost', lost ? 'bad' : 'good'));
 }
 
@@ -371,7 +372,7 @@ function showAccount() {
 		[element('td', 'part', name.replaceAll('_', ' ')), element('td', 'part', count(n)), percent(n, summary.expected)]);
 
 	panel('Where the samples went', table(['', 'samples', 'of expected'], [
-		sum('expected', summary.expected), sum('missed by the kernel', summary.missed),
+		sum('expected', summary.expected), sum('missed by the kernel', summary.missed), ...parts({ 'while idle': summary.missed_idle }),
 		sum('taken', summary.taken), sum('filtered', summary.filtered), ...parts(summary.filtered_by),
 		sum('lost', lostCount()), ...parts(summary.lost), sum('accepted', summary.samples),
 	]), element('p', 'note', 'expected = missed + taken; taken = filtered + lost + accepted'));
