@@ -127,6 +127,12 @@ static int module__sync(struct window *self)
 	return err;
 }
 
+/* Never a guess: one frame without module. */
+static int unknown_frame(struct window *self, uint32_t *ret_frame)
+{
+	return profile__frame(self->profile, FRAME_NATIVE, 0, 0, false, ret_frame);
+}
+
 /*
  * One user address. Returns 0, -ENOENT when it lies in no executable mapping (the address is no code),
  * -ESRCH when the process had gone before its maps could be read.
@@ -139,8 +145,8 @@ static int user_frame(struct window *self, const struct proc_id *id, uint32_t ti
 
 	if (err == -ENOENT && proc_table__refresh(self->table, id, tid, now_ns) == 1)
 		err = proc_table__find(self->table, id, addr, &mapping);
-	if (err == -ESRCH) /* never a guess: one frame without module */
-		return profile__frame(self->profile, FRAME_NATIVE, 0, 0, false, ret_frame);
+	if (err == -ESRCH)
+		return unknown_frame(self, ret_frame);
 	if (err)
 		return err;
 	err = module__sync(self);
@@ -183,10 +189,13 @@ static int add_user_frames(struct window *self, const struct collect_count *coun
 		int err = user_frame(self, &id, count->tid, count->user_addrs[i], i > 0, now_ns,
 				     &stack->frames[stack->depth]);
 
-		if (err == -ENOENT) {
+		if (err == -ENOENT && i > 0) {
 			stack->end = STACK_END_BAD_RETURN;
 			return 0;
 		}
+		if (err ==
+		    -ENOENT) /* the CPU was there: mapped after the maps were read, and gone */
+			err = unknown_frame(self, &stack->frames[stack->depth]);
 		if (err)
 			return err;
 		stack->depth++;
