@@ -168,6 +168,38 @@ static void a_closed_window_adds_up(void **state)
 		    rig->window.profile->meta.mem_pct < 75.1);
 }
 
+static void what_a_failed_drain_left_behind_is_lost_by_name(void **state)
+{
+	static const uint64_t user[] = { APP_ADDR };
+	const struct session_spec spec = { .rate_hz = 99 };
+	struct rig *rig = *state;
+	const struct profile_account *account = &rig->window.profile->account;
+
+	add(rig, 42, user, 1, NULL, 0, 7);
+	rig->stats.counters[PP_CNT_TAKEN] += 3;
+	rig->stats.counters[PP_CNT_ACCEPTED] += 3;
+	assert_int_equal(window__close(&rig->window, &rig->root, &rig->stats, &spec), 0);
+	assert_int_equal(profile__check(rig->window.profile), 0);
+	assert_int_equal(account->accepted, 7);
+	assert_int_equal(account->lost, 3);
+	assert_string_equal(account->lost_by[0].name, "not_drained");
+}
+
+static void what_was_delivered_uncounted_counts_as_taken(void **state)
+{
+	static const uint64_t user[] = { APP_ADDR };
+	const struct session_spec spec = { .rate_hz = 99 };
+	struct rig *rig = *state;
+
+	add(rig, 42, user, 1, NULL, 0, 7);
+	rig->stats.counters[PP_CNT_TAKEN] = 0;
+	rig->stats.counters[PP_CNT_ACCEPTED] = 0;
+	assert_int_equal(window__close(&rig->window, &rig->root, &rig->stats, &spec), 0);
+	assert_int_equal(profile__check(rig->window.profile), 0);
+	assert_int_equal(rig->window.profile->account.taken, 7);
+	assert_int_equal(rig->window.profile->account.lost, 0);
+}
+
 static void more_taken_than_expected_is_no_negative_miss(void **state)
 {
 	static const uint64_t user[] = { APP_ADDR };
@@ -192,6 +224,8 @@ int main(void)
 		RIG_TEST(a_caller_in_no_mapping_cuts_the_stack),
 		RIG_TEST(a_process_that_has_gone_keeps_its_samples),
 		RIG_TEST(a_closed_window_adds_up),
+		RIG_TEST(what_a_failed_drain_left_behind_is_lost_by_name),
+		RIG_TEST(what_was_delivered_uncounted_counts_as_taken),
 		RIG_TEST(more_taken_than_expected_is_no_negative_miss),
 	};
 

@@ -269,7 +269,10 @@ int drain__begin(struct collect *self, bool is_last)
 		drain->enabled_ns = self->final_enabled_ns;
 	}
 	err = work__submit(self->loop, run_on_worker, finish_on_loop, drain);
-	if (err)
+	if (err &&
+	    is_last) /* whoever stops waits for its end: it comes, with what was drained before */
+		finish_on_loop(drain, err);
+	else if (err)
 		self->is_draining = false;
 	return err;
 }

@@ -25,6 +25,7 @@ struct window {
 	struct usage begin;
 	int err; /* first failure to keep a count; what it was counted as is in dropped */
 	uint64_t dropped;
+	uint64_t added; /* weight in the profile */
 };
 
 int window__begin(struct window *self, const struct sysroot *root);

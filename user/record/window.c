@@ -233,8 +233,10 @@ void window__add(struct window *self, const struct collect_count *count, uint64_
 {
 	int err = try_add(self, count, now_ns);
 
-	if (!err)
+	if (!err) {
+		self->added += count->cnt;
 		return;
+	}
 	self->dropped += count->cnt;
 	if (!self->err)
 		self->err = err;
@@ -279,12 +281,19 @@ static void fill_account(struct window *self, const struct collect_stats *stats,
 			 bool idle_is_wanted, uint64_t idle_ticks)
 {
 	struct profile_account *account = &self->profile->account;
+	uint64_t counted = stats->counters[PP_CNT_ACCEPTED];
 
 	account->taken = stats->counters[PP_CNT_TAKEN];
-	account->accepted = stats->counters[PP_CNT_ACCEPTED] - self->dropped;
+	account->accepted = self->added;
 	add_reasons(account, stats);
 	if (self->dropped)
 		profile_account__lost(account, "profile_full", self->dropped);
+	/* A drain that failed leaves counted samples behind, or delivers some whose count was not read. */
+	if (counted > self->added + self->dropped)
+		profile_account__lost(account, "not_drained",
+				      counted - self->added - self->dropped);
+	else
+		account->taken += self->added + self->dropped - counted;
 	/* The first period of an event may end just before or after it is read: never a negative miss. */
 	account->expected = max_of(stats->expected, account->taken);
 	account->missed = account->expected - account->taken;
