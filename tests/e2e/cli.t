@@ -209,4 +209,13 @@ wait "$recorder"
 check "the profile ends when its process has gone" test $((SECONDS - begin)) -lt 20
 check "and says so" jq -e '.ended_by == "processes"' out
 
+# shellcheck disable=SC2016 # the inner shell expands
+sh -c 'exec "$0" profile record --duration 1 --output - >&-' "$PULSEPROF" 2>err
+check_is "a closed standard output is an error of the output" "$?" 1
+check_text "and told as one" "cannot be written" err
+# shellcheck disable=SC2016
+sh -c 'exec "$0" -j profile record --duration 1 --format collapsed --output file 2>&-' "$PULSEPROF" >out
+check "a closed standard error does no harm" jq -e '.samples >= 0' out
+check "and nothing is printed into the profile" test -z "$(grep -v '^0;' file)"
+
 done_testing

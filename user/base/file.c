@@ -197,3 +197,15 @@ int file__lock(int dir_fd, const char *name, int *ret_fd, pid_t *ret_holder)
 	*ret_fd = take_fd(fd);
 	return 0;
 }
+
+int stdio__fill(void)
+{
+	for (;;) {
+		int fd = open("/dev/null", O_RDONLY);
+
+		if (fd < 0)
+			return -errno;
+		if (fd > STDERR_FILENO)
+			return close(fd) ? -errno : 0;
+	}
+}

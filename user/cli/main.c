@@ -12,6 +12,7 @@
 #include "internal.h"
 #include "pp/base/cleanup.h"
 #include "pp/base/err.h"
+#include "pp/base/file.h"
 #include "pp/base/json.h"
 #include "pp/base/log.h"
 
@@ -105,6 +106,9 @@ int main(int argc, char **argv)
 	struct cli cli = { 0 };
 	int code, err;
 
+	err = stdio__fill();
+	if (err)
+		return CLI_FAILED; /* nowhere to say why */
 	/* A reader that has gone is an error of the write, told like others. */
 	signal(SIGPIPE, SIG_IGN);
 	log_set_level(LOG_LVL_WARN);

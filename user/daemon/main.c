@@ -15,6 +15,7 @@
 
 #include "internal.h"
 #include "pp/base/buf.h"
+#include "pp/base/file.h"
 #include "pp/base/log.h"
 #include "pp/config.h"
 #include "pp/net.h"
@@ -119,6 +120,8 @@ int main(int argc, char **argv)
 	struct buf why _auto_buf_ = { .max_bytes = 4096 };
 	int code;
 
+	if (stdio__fill())
+		return DAEMON_FAILED; /* nowhere to say why */
 	for (int i = 1; i < argc; i++) {
 		if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
 			return print_help();

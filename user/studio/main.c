@@ -304,6 +304,8 @@ int main(int argc, char **argv)
 	static struct studio studio = { .state_fd = -1, .lock_fd = -1, .shelf.dir_fd = -1 };
 	int err;
 
+	if (stdio__fill())
+		return 1; /* nowhere to say why */
 	err = parse_options(argc, argv, &studio.options);
 	if (err)
 		return err - 1;

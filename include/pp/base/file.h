@@ -12,6 +12,11 @@
 struct buf;
 
 /*
+ * First thing in main: a standard descriptor that the caller had closed becomes /dev/null for reading, so
+ * that no file of ours gets its number and with it what is printed. Writing to it still fails.
+ */
+int stdio__fill(void);
+/*
  * Opens (and makes, mode 0700, with its parents 0755) a directory of ours. Refuses with -EPERM one
  * of another owner than our euid, or writable by group or others. Given: close().
  */
