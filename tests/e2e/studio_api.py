@@ -12,6 +12,8 @@ import ssl
 import stat
 import subprocess
 import tempfile
+import urllib.request
+import time
 
 from studio_rig import LINES, METADATA, O, Studio, Tap
 
@@ -135,6 +137,29 @@ HEARTBEATS_DIFFER = {"status=bogus": 422, "last_command_id is not a UUID": 422, 
 REQUESTS_DIFFER = {"no target_hosts (service wide start)": 422, "empty target_hosts": 422, "continuous null": 200,
                    "host stop without hosts": 422, "service_name empty": 422, "profiling_mode null": 200,
                    "frequency 100000": 422, "additional_args overrides duration and continuous silently": 422}
+
+
+def check_crowd(studio, tap):
+    """More connections than the limit, none of which ever finishes its first line's headers."""
+    crowd = []
+    for _ in range(300):
+        sock = socket.create_connection(("127.0.0.1", studio.port), timeout=10)
+        crowd.append(sock)
+        try:
+            sock.sendall(b"POST /x HTTP/1.1\r\nX: ")
+        except OSError:  # closed at once: past the limit
+            pass
+    for sock in crowd:
+        sock.close()
+    deadline = time.monotonic() + 10
+    status = 0
+    while status != 200 and time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{studio.port}/api/v1/health_check", timeout=2) as answer:
+                status = answer.status
+        except OSError:
+            pass
+    tap.equal(status, 200, "after a crowd of idle connections has gone it answers again")
 
 
 def check_recorded(studio, tap, name, differ, path):
@@ -447,7 +472,7 @@ def main():
     tap = Tap()
     studio = Studio(folder + "/state")
     try:
-        for step in (check_door, check_origin, check_headers, check_limits, check_wire, check_life, check_queue,
+        for step in (check_door, check_origin, check_headers, check_limits, check_crowd, check_wire, check_life, check_queue,
                      check_ranges, check_uploads, check_bad_lines, check_result, check_locked, check_restart):
             step(studio, tap)
         check_start(folder, tap)

@@ -23,6 +23,8 @@
 #include <sys/socket.h>
 
 #define CONNECTION_TIMEOUT_S 30
+#define RUN_MS_MAX	     1000
+#define ACCEPTS_AT_ONCE	     64
 #define HEADER_MAX_BYTES     (32u << 10) /* request line, headers and the library's own needs */
 #define DISCARD_TIMES	     16 /* read on for this many body_max_bytes */
 
@@ -34,6 +36,9 @@ struct httpd {
 	httpd_fn head;
 	void *arg;
 	size_t body_max_bytes;
+	struct loop_io *listen_io;
+	int listen_fd;
+	uint32_t connections_max;
 	uint16_t port;
 };
 
@@ -230,15 +235,27 @@ static void on_log(void *cls, const char *fmt, va_list ap)
 	log_debug("httpd: %.*s", (int)len, text);
 }
 
+static uint32_t connection_cnt(struct httpd *self)
+{
+	const union MHD_DaemonInfo *info =
+		MHD_get_daemon_info(self->mhd, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+
+	return info ? info->num_connections : 0;
+}
+
+/* While a connection is open the library is asked at least once a second: its own word is not enough. */
 static void httpd__run(struct httpd *self)
 {
 	MHD_UNSIGNED_LONG_LONG wait_ms;
 
 	(void)MHD_run(self->mhd);
-	if (MHD_get_timeout(self->mhd, &wait_ms) == MHD_YES)
-		(void)loop_timer__start(self->timer, wait_ms, 0);
-	else
+	if (!connection_cnt(self)) {
 		loop_timer__stop(self->timer);
+		return;
+	}
+	if (MHD_get_timeout(self->mhd, &wait_ms) != MHD_YES || wait_ms > RUN_MS_MAX)
+		wait_ms = RUN_MS_MAX;
+	(void)loop_timer__start(self->timer, wait_ms, 0);
 }
 
 static void on_io(void *arg, int events, int err)
@@ -249,6 +266,31 @@ static void on_io(void *arg, int events, int err)
 static void on_timer(void *arg)
 {
 	httpd__run(arg);
+}
+
+/*
+ * We accept, not the library: at its connection limit libmicrohttpd 0.9.75 takes the listening socket out of
+ * its epoll and may never put it back. Past our limit a connection is closed at once, so that a client
+ * learns of it.
+ */
+static void on_listen(void *arg, int events, int err)
+{
+	struct httpd *self = arg;
+
+	for (int i = 0; i < ACCEPTS_AT_ONCE; i++) {
+		struct sockaddr_storage addr;
+		socklen_t len = sizeof(addr);
+		int fd = accept4(self->listen_fd, (struct sockaddr *)&addr, &len,
+				 SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (fd < 0)
+			break;
+		if (connection_cnt(self) >= self->connections_max)
+			close(fd);
+		else
+			(void)MHD_add_connection(self->mhd, fd, (struct sockaddr *)&addr, len);
+	}
+	httpd__run(self);
 }
 
 static int socket_address(const struct httpd_options *options, struct sockaddr_storage *ret_addr,
@@ -295,11 +337,11 @@ static int httpd__listen(struct httpd *self, const struct httpd_options *options
 	return 0;
 }
 
-static int httpd__start(struct httpd *self, const struct httpd_options *options, int fd)
+static int httpd__start(struct httpd *self, const struct httpd_options *options)
 {
 	struct MHD_OptionItem items[] = {
-		{ MHD_OPTION_LISTEN_SOCKET, fd, NULL },
-		{ MHD_OPTION_CONNECTION_LIMIT, options->connections_max, NULL },
+		/* one more than ever: see on_listen */
+		{ MHD_OPTION_CONNECTION_LIMIT, options->connections_max + 1, NULL },
 		{ MHD_OPTION_CONNECTION_TIMEOUT, CONNECTION_TIMEOUT_S, NULL },
 		{ MHD_OPTION_CONNECTION_MEMORY_LIMIT, HEADER_MAX_BYTES, NULL },
 		{ MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)on_completed, self },
@@ -307,12 +349,12 @@ static int httpd__start(struct httpd *self, const struct httpd_options *options,
 		{ MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)options->tls_key_pem },
 		{ MHD_OPTION_END, 0, NULL },
 	};
-	unsigned int flags = MHD_USE_EPOLL | MHD_USE_ERROR_LOG;
+	unsigned int flags = MHD_USE_EPOLL | MHD_USE_ERROR_LOG | MHD_USE_NO_LISTEN_SOCKET;
 
 	if (options->tls_cert_pem)
 		flags |= MHD_USE_TLS;
 	else
-		items[5].option = MHD_OPTION_END;
+		items[4].option = MHD_OPTION_END;
 	self->mhd = MHD_start_daemon(flags, 0, NULL, NULL, on_request, self,
 				     MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_ARRAY,
 				     items, MHD_OPTION_END);
@@ -323,7 +365,6 @@ int httpd__new(struct loop *loop, const struct httpd_options *options, httpd_fn 
 	       struct httpd **ret_httpd)
 {
 	const union MHD_DaemonInfo *info;
-	_auto_close_ int fd = -1;
 	struct httpd *self;
 	int err;
 
@@ -332,15 +373,19 @@ int httpd__new(struct loop *loop, const struct httpd_options *options, httpd_fn 
 	self = calloc(1, sizeof(*self));
 	if (!self)
 		return -ENOMEM;
+	self->listen_fd = -1;
+	self->connections_max = options->connections_max;
 	self->fn = fn;
 	self->head = options->head;
 	self->arg = arg;
 	self->body_max_bytes = options->body_max_bytes;
-	err = httpd__listen(self, options, &fd);
+	err = httpd__listen(self, options, &self->listen_fd);
 	if (!err)
-		err = httpd__start(self, options, fd);
+		err = httpd__start(self, options);
+	if (!err)
+		err = loop_io__new(loop, self->listen_fd, LOOP_READ, on_listen, self,
+				   &self->listen_io);
 	if (!err) {
-		(void)take_fd(fd); /* the library closes it */
 		info = MHD_get_daemon_info(self->mhd, MHD_DAEMON_INFO_EPOLL_FD);
 		err = info ? loop_timer__new(loop, on_timer, self, &self->timer) : -EINVAL;
 		if (!err)
@@ -358,10 +403,13 @@ void httpd__free(struct httpd *self)
 {
 	if (!self)
 		return;
+	loop_io__free(self->listen_io);
 	loop_io__free(self->io);
 	loop_timer__free(self->timer);
 	if (self->mhd)
 		MHD_stop_daemon(self->mhd);
+	if (self->listen_fd >= 0)
+		close(self->listen_fd);
 	free(self);
 }
 
