@@ -254,7 +254,6 @@ static __always_inline void announce_process(struct scratch *s, __u64 *cnt)
 
 	if (bpf_map_lookup_elem(&pp_procs, &s->rec.key.proc))
 		return;
-	info.first_ns = bpf_ktime_get_ns();
 	if (bpf_map_update_elem(&pp_procs, &s->rec.key.proc, &info, BPF_ANY)) {
 		count(cnt, PP_CNT_PROC_TABLE_FULL);
 		return;
@@ -262,9 +261,10 @@ static __always_inline void announce_process(struct scratch *s, __u64 *cnt)
 	rec.head.len = sizeof(rec);
 	rec.head.kind = PP_REC_PROC;
 	rec.head.cpu = bpf_get_smp_processor_id();
-	rec.head.time_ns = info.first_ns;
+	rec.head.time_ns = bpf_ktime_get_ns();
 	rec.proc = s->rec.key.proc;
 	rec.tid = s->rec.tid;
+	rec.why = PP_ASK_NEW;
 	__builtin_memcpy(rec.comm, s->rec.key.comm, PP_COMM_BYTES);
 	if (bpf_ringbuf_output(&pp_ring, &rec, sizeof(rec), 0))
 		count(cnt, PP_CNT_PROC_RECORD_LOST);
@@ -347,6 +347,8 @@ static __always_inline void take_sample(struct perf_context *ctx, __u64 *cnt, __
 	}
 	s->rec.key.cgroup_id = bpf_get_current_cgroup_id();
 	s->rec.key.event = 0;
+	s->rec.key.maps = 0;
+	s->rec.key.pad = 0;
 	read_kernel_stack(ctx, s);
 	read_user_stack(ctx, s, has_mm);
 	keep_sample(s, cnt, generation);

@@ -7,49 +7,10 @@
  * pointers. Include <linux/types.h> (or the BPF equivalent) first.
  */
 #include "pp/abi_counters.h"
+#include "pp/abi_stack.h"
+#include "pp/abi_unwind.h"
 
-#define PP_COMM_BYTES	     16
-#define PP_USER_FRAMES_MAX   256
-#define PP_KERNEL_FRAMES_MAX 127
-
-/* Stacks are stored once, in the smallest size class that fits. */
-#define PP_CLASS_SMALL	32
-#define PP_CLASS_MEDIUM 96
-#define PP_CLASS_LARGE	256
-
-/* How a walk ended. */
-enum pp_end {
-	PP_END_NO_USER, /* no user part: kernel thread or exiting */
-	PP_END_FP_ZERO, /* frame pointer 0 */
-	PP_END_FP_OUTSIDE, /* frame pointer misaligned, not above the last one, or too far away */
-	PP_END_FRAMES_MAX, /* PP_USER_FRAMES_MAX reached */
-	PP_END_FAULT, /* stack memory unreadable */
-	PP_END_RETURN_ZERO, /* return address 0 or in the kernel half */
-};
-
-/* A stack's name: two lanes of a seeded hash over its frames and its end. {0,0}: no stack. */
-struct pp_stack_id {
-	__u64 lo;
-	__u64 hi;
-};
-
-/* Value of the stack maps; the class decides how many frames follow. Leaf first. */
-struct pp_stack_head {
-	__u32 depth;
-	__u32 end; /* enum pp_end; for user stacks */
-};
-struct pp_stack_small {
-	struct pp_stack_head head;
-	__u64 frames[PP_CLASS_SMALL];
-};
-struct pp_stack_medium {
-	struct pp_stack_head head;
-	__u64 frames[PP_CLASS_MEDIUM];
-};
-struct pp_stack_large {
-	struct pp_stack_head head;
-	__u64 frames[PP_CLASS_LARGE];
-};
+#define PP_COMM_BYTES 16
 
 struct pp_proc_id {
 	__u32 tgid;
@@ -65,8 +26,14 @@ struct pp_sample_key {
 	struct pp_stack_id kernel_stack;
 	char comm[PP_COMM_BYTES];
 	__u32 event;
-	__u32 end; /* enum pp_end of the user stack */
+	__u32 end; /* of the user stack: enum pp_end, PP_WALK_* */
+	__u32 maps; /* epoch << 2 | PP_MAPS_*: the mappings that its addresses belong to; 0: not told */
+	__u32 pad;
 };
+/* The epoch is that of pp_proc_info. MAYBE: something was mapped since, CHANGED: surely something executable. */
+#define PP_MAPS_MAYBE	1u
+#define PP_MAPS_CHANGED 2u
+#define PP_EPOCH_MAX	0x3fffffffu
 
 struct pp_count_key {
 	__u64 lo;
@@ -79,9 +46,25 @@ struct pp_count {
 	__u32 pad;
 };
 
+/* The process table. Programs add a process; user space fills in its ranges and removes it. */
 struct pp_proc_info {
-	__u64 first_ns; /* CLOCK_MONOTONIC of its first sample */
+	__u32 window; /* pp_run.window in which it was announced */
+	__u32 epoch; /* of its ranges; grows when they change; 0: none known yet */
+	__u32 range_first; /* in pp_ranges */
+	__u32 range_cnt;
+	__u64 check; /* pp_proc_check(): an element may be recycled while a program reads it */
+	__u64 ask_at_ns; /* CLOCK_MONOTONIC: programs ask for a re-read not before */
+	__u32 ask_ms; /* then again not before so long */
+	__u32 pad;
+	struct pp_mm mm; /* as reported with the request after which the ranges were read */
 };
+static inline __u64 pp_proc_check(const struct pp_proc_id *id, __u32 epoch, __u32 range_first,
+				  __u32 range_cnt)
+{
+	return (id->start_boottime_ns ^ ((__u64)id->tgid << 32 | id->exec_id)) *
+		       0x9e3779b97f4a7c15ull ^
+	       (((__u64)epoch << 32 | range_first) + ((__u64)range_cnt << 40));
+}
 
 /* Key of the thread name filter: as the kernel has it, zero-padded. */
 struct pp_comm {
@@ -102,26 +85,38 @@ struct pp_filter_pid {
 struct pp_run {
 	__u32 generation; /* 0 or 1: which maps and counters to write */
 	__u32 filters; /* PP_FILTER_* bits */
+	__u32 window; /* a process is announced once in each */
+	__u32 pad;
 };
 #define PP_FILTER_PIDS	  1u
 #define PP_FILTER_COMMS	  2u
 #define PP_FILTER_NO_IDLE 4u
 
 /* Ring records: length and kind first, checked in that order. */
-enum pp_rec_kind { PP_REC_PROC = 1, PP_REC_STACK = 2 };
+enum pp_rec_kind { PP_REC_PROC = 1, PP_REC_STACK = 2, PP_REC_PAGE = 3 };
 struct pp_rec_head {
 	__u16 len; /* whole record */
 	__u16 kind;
 	__u32 cpu;
 	__u64 time_ns;
 };
-/* A process was sampled for the first time. */
+/* Read this process's mappings: it is new in this window, or they have changed. */
+enum pp_ask { PP_ASK_NEW = 1, PP_ASK_CHANGED = 2, PP_ASK_MAYBE = 3, PP_ASK_NO_RANGE = 4 };
 struct pp_rec_proc {
 	struct pp_rec_head head;
 	struct pp_proc_id proc;
 	__u32 tid;
-	__u32 pad;
+	__u32 why; /* enum pp_ask */
 	char comm[PP_COMM_BYTES];
+	struct pp_mm mm;
+};
+/* Convert this page of code: a stack went through it. */
+struct pp_rec_page {
+	struct pp_rec_head head;
+	struct pp_proc_id proc;
+	__u32 tid;
+	__u32 dir_index;
+	__u64 sp; /* where the stack continues: what else it will need is written there */
 };
 /* A sample whose stacks or count did not fit into the maps. */
 struct pp_rec_stack {
@@ -134,13 +129,11 @@ struct pp_rec_stack {
 };
 #define PP_REC_STACK_USER_ONLY_BYTES __builtin_offsetof(struct pp_rec_stack, kernel)
 
-_Static_assert(sizeof(struct pp_stack_id) == 16, "two u64");
 _Static_assert(sizeof(struct pp_proc_id) == 16, "no padding");
-_Static_assert(sizeof(struct pp_sample_key) == 16 + 8 + 16 + 16 + 16 + 8,
+_Static_assert(sizeof(struct pp_sample_key) == 16 + 8 + 16 + 16 + 16 + 16,
 	       "no padding, it is hashed");
 _Static_assert(sizeof(struct pp_count) == sizeof(struct pp_sample_key) + 16, "no padding");
 _Static_assert(sizeof(struct pp_rec_head) == 16, "record head");
 _Static_assert(sizeof(struct pp_rec_stack) < 65536, "len is a u16");
-_Static_assert(sizeof(struct pp_stack_large) < 32768, "fits a per-CPU value on 5.10");
 
 #endif
