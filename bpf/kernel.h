@@ -16,7 +16,22 @@ typedef struct {
 } atomic_t;
 
 struct mm_struct {
-	__u64 total_vm; /* never read: a struct must have a member to be relocated */
+	unsigned long total_vm; /* pages; grows and shrinks with every mapping */
+	unsigned long exec_vm; /* pages of executable, not writable mappings */
+	int map_count;
+};
+/* Advanced with every change of the mappings: seqcount_t since 6.14, int from 6.4 on. */
+typedef struct {
+	unsigned int sequence;
+} seqcount_t;
+struct mm_struct___seqcount {
+	seqcount_t mm_lock_seq;
+};
+struct mm_struct___seqint {
+	int mm_lock_seq;
+};
+struct mm_struct___vmacache {
+	__u64 vmacache_seqnum; /* up to 6.0 */
 };
 
 struct signal_struct {
@@ -35,7 +50,7 @@ struct task_struct {
 };
 
 struct pt_regs {
-	unsigned long bp;
+	unsigned long r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di;
 	unsigned long ip;
 	unsigned long sp;
 };

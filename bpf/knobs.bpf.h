@@ -18,8 +18,14 @@ extern const volatile __u32 pp_has_task_btf;
 /* bpf_task_pt_regs: 5.15; without it the formula of arch_*.bpf.h. */
 extern const volatile __u32 pp_has_task_regs;
 
-/* The one switch that changes while loaded. */
+/* The table walk loads here; without it frame pointers only. */
+extern const volatile __u32 pp_has_tables;
+/* Makes hashes differ from boot to boot. */
+extern const volatile __u64 pp_hash_seed;
+
+/* The switches that change while loaded. */
 extern struct pp_run pp_run;
+extern struct pp_tables pp_tables;
 
 /* Keeps an index bounded where clang can prove the range and the verifier cannot. */
 #define MASKED(index, mask)                  \

@@ -21,4 +21,9 @@ struct {
 	__type(value, struct pp_filter_pid);
 } pp_filter_pids __weak SEC(".maps"); /* user and pp_fork add, pp_exit removes, pp_sample reads */
 
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20);
+} pp_ring __weak SEC(".maps"); /* requests of the sampler, and samples that did not fit */
+
 #endif

@@ -1,150 +1,102 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * CPU samples: filter, kernel stack by the kernel's own unwinder, user stack by walk_window, and the sum of
+ * CPU samples: filter, kernel stack by the kernel's own unwinder, user stack by unwind.bpf.h, and the sum of
  * it in maps. A stack is stored once, before any count refers to it; where a map is full the whole sample
  * goes through the ring, and where that is full too it is counted as lost. Not here: names, mappings.
  */
-#include "arch_x86_64.bpf.h"
 #include "count.bpf.h"
+#include "frame_pointer.bpf.h"
+#include "process.bpf.h"
 #include "sample_maps.bpf.h"
-#include "task.bpf.h"
-#include "walk.bpf.h"
+#include "unwind.bpf.h"
 
 const volatile __u32 pp_has_task_btf;
 const volatile __u32 pp_has_task_regs;
+const volatile __u32 pp_has_tables;
 const volatile __u64 pp_hash_seed;
 const volatile __u32
 	pp_hold_rounds; /* tests: stay this long between reading the generation and writing */
 
 struct pp_run pp_run;
+struct pp_tables pp_tables;
 
-#define TIMED_EVERY  64 /* one sample in so many times itself */
-#define WALK_GOES_ON (-1)
+#define TIMED_EVERY 64 /* one sample in so many times itself */
 
-static __always_inline struct scratch *scratch_get(void)
-{
-	__u32 zero = 0;
-
-	return bpf_map_lookup_elem(&pp_scratch, &zero);
-}
-
-/* Reads the stack from fp on: a window if it can be had, else (page edge, paged out) the two words. */
-static __always_inline long walk_read_window(struct walk *walk, __u64 fp)
-{
-	walk->window_addr = fp;
-	walk->window_bytes = WINDOW_BYTES;
-	if (!bpf_probe_read_user(walk->window, WINDOW_BYTES, (void *)fp))
-		return 0;
-	walk->window_bytes = 16;
-	if (!bpf_probe_read_user(walk->window, 16, (void *)fp))
-		return 0;
-	walk->window_bytes = 0;
-	return -1;
-}
-
-/*
- * As many frames by the frame pointer as one window holds. Returns WALK_GOES_ON or an enum pp_end. Global
- * and weak: clang may not look into it, the verifier does so once. The state stays in registers between
- * frames: kept in memory it was half of a frame's cost.
- */
-__weak __noinline int walk_window(void)
-{
-	struct scratch *s = scratch_get();
-	struct walk *walk;
-	__u64 fp, low, lo, hi, depth, at;
-	int end = WALK_GOES_ON;
-
-	if (!s)
-		return PP_END_FAULT;
-	walk = &s->walk;
-	fp = walk->fp;
-	if (!fp)
-		return PP_END_FP_ZERO;
-	low = walk->low;
-	if ((fp & 7) || fp < low || fp >= walk->high)
-		return PP_END_FP_OUTSIDE;
-	if (walk_read_window(walk, fp))
-		return PP_END_FAULT;
-	lo = walk->hash_lo;
-	hi = walk->hash_hi;
-	depth = s->rec.user.head.depth;
-	at = 0;
-	for (int i = 0; i < WINDOW_WORDS / 2; i++) {
-		__u64 caller;
-
-		at = MASKED(at >> 3, WINDOW_WORDS - 1);
-		caller = walk->window[at + 1];
-		if (!caller || (caller >> 63)) {
-			end = PP_END_RETURN_ZERO;
-			break;
-		}
-		s->rec.user.frames[MASKED(depth, PP_USER_FRAMES_MAX - 1)] = caller;
-		hash_word(lo, hi, caller);
-		depth++;
-		low = fp + 16;
-		fp = walk->window[at];
-		if (depth >= PP_USER_FRAMES_MAX) {
-			end = PP_END_FRAMES_MAX;
-			break;
-		}
-		/* Below low, odd, zero or beyond the window: what the next call looks at. */
-		at = fp - walk->window_addr;
-		if ((fp & 7) || fp < low || at > WINDOW_BYTES - 16 || at + 16 > walk->window_bytes)
-			break;
-	}
-	walk->fp = fp;
-	walk->low = low;
-	walk->hash_lo = lo;
-	walk->hash_hi = hi;
-	s->rec.user.head.depth = depth;
-	return end;
-}
-
-static __always_inline void walk_user(struct scratch *s, const struct user_regs *regs)
+/* By tables where the process's ranges are known, else by frame pointers alone. */
+static __always_inline int walk_user(struct scratch *s)
 {
 	struct walk *walk = &s->walk;
-	int end = PP_END_FRAMES_MAX;
+	int end = WALK_GOES_ON;
 
-	walk->fp = regs->fp;
-	walk->low = regs->sp;
-	walk->high = regs->sp + STACK_SPAN_BYTES;
-	walk->hash_lo = pp_hash_seed;
-	walk->hash_hi = ~pp_hash_seed;
-	walk_push(walk, &s->rec.user, regs->ip);
-	for (int i = 1; i < PP_USER_FRAMES_MAX; i++) {
-		int step = walk_window();
-
-		if (step != WALK_GOES_ON) {
-			end = step;
-			break;
+	if (pp_has_tables && walk->range_cnt) {
+		for (int i = 1; i < PP_USER_FRAMES_MAX; i++) {
+			end = walk_step();
+			if (end != WALK_GOES_ON)
+				break;
+		}
+	} else {
+		walk->flags = pp_has_tables && pp_tables.on ? PP_WALK_ABSENT : PP_WALK_GUESSED;
+		for (int i = 1; i < PP_USER_FRAMES_MAX; i++) {
+			end = walk_window();
+			if (end != WALK_GOES_ON)
+				break;
 		}
 	}
+	return end == WALK_GOES_ON ? PP_END_FRAMES_MAX : end;
+}
+
+static __always_inline void begin_walk(struct walk *walk)
+{
+	walk->sp = walk->regs[REG_SP];
+	walk->fp = walk->regs[REG_FP];
+	walk->fp_max = walk->sp + STACK_SPAN_BYTES;
+	walk->is_exact = 1;
+	walk->has_regs = 1;
+	walk->flags = 0;
+	walk->generation = *(volatile __u32 *)&pp_tables.generation;
+	walk->range.start_addr = 0;
+	walk->range.end_addr = 0;
+	walk->window_bytes = 0;
+	walk->hash_lo = pp_hash_seed;
+	walk->hash_hi = ~pp_hash_seed;
+}
+
+static __always_inline void no_user_stack(struct scratch *s)
+{
+	s->rec.user.head.depth = 0;
+	s->rec.user.head.end = PP_END_NO_USER;
+	s->rec.key.end = PP_END_NO_USER;
+	s->rec.key.user_stack.lo = 0;
+	s->rec.key.user_stack.hi = 0;
+}
+
+static __always_inline void read_user_stack(const struct perf_context *ctx, struct scratch *s,
+					    __u64 *cnt)
+{
+	struct walk *walk = &s->walk;
+	struct pp_mm mm;
+	__u32 end;
+
+	if (arch_in_user_mode(ctx))
+		arch_regs_of_context(ctx, walk->regs, &walk->ip);
+	else
+		arch_regs_of_task(walk->regs, &walk->ip);
+	task__read_mm(&mm);
+	process__look(s, cnt, &mm);
+	if (!walk->ip)
+		return;
+	begin_walk(walk);
+	walk_push(walk, &s->rec.user, walk->ip);
+	end = walk_user(s);
+	if (end == PP_END_NO_MAPPING)
+		process__ask_for_range(s, cnt, &mm);
+	end |= walk->flags;
 	s->rec.user.head.end = end;
 	s->rec.key.end = end;
 	/* The end belongs to the stack's identity: the same frames may end well or not. */
 	hash_word(walk->hash_lo, walk->hash_hi, (__u64)end);
 	s->rec.key.user_stack.lo = walk->hash_lo;
 	s->rec.key.user_stack.hi = walk->hash_hi | 1; /* never {0,0} */
-}
-
-static __always_inline void read_user_stack(const struct perf_context *ctx, struct scratch *s,
-					    bool has_mm)
-{
-	struct user_regs regs;
-
-	s->rec.user.head.depth = 0;
-	s->rec.user.head.end = PP_END_NO_USER;
-	s->rec.key.end = PP_END_NO_USER;
-	s->rec.key.user_stack.lo = 0;
-	s->rec.key.user_stack.hi = 0;
-	if (!has_mm) /* kernel threads have rubbish in their saved registers */
-		return;
-	if (arch_in_user_mode(ctx))
-		arch_regs_of_context(ctx, &regs);
-	else
-		arch_regs_of_task(&regs);
-	if (regs.ip)
-		walk_user(s, &regs);
 }
 
 /* The hash of the kernel stack; scalars only, verified once. */
@@ -198,8 +150,6 @@ static __always_inline bool stored(long err)
 	return !err || err == -17; /* EEXIST */
 }
 
-#define KNOWN_BEFORE 1
-
 /* Tests only: makes the time between storing a stack and counting it long. */
 __weak __noinline int hold(void)
 {
@@ -208,7 +158,7 @@ __weak __noinline int hold(void)
 	return 0;
 }
 
-/* Counts the sample of this CPU's scratch. Returns KNOWN_BEFORE, 0 (new), or an error: a map is full. */
+/* Counts the sample of this CPU's scratch. Returns 0, or an error: a map is full. */
 #define DEFINE_COUNT_SAMPLE(gen)                                                                 \
 	__weak __noinline int count_sample_##gen(__u64 lo, __u64 hi)                             \
 	{                                                                                        \
@@ -222,7 +172,7 @@ __weak __noinline int hold(void)
 		known = bpf_map_lookup_elem(&pp_counts_##gen, &key);                             \
 		if (known) {                                                                     \
 			__sync_fetch_and_add(&known->cnt, 1);                                    \
-			return KNOWN_BEFORE;                                                     \
+			return 0;                                                                \
 		}                                                                                \
 		if (s->rec.user.head.depth &&                                                    \
 		    !stored(STORE(&s->rec.user, &s->rec.key.user_stack, gen)))                   \
@@ -246,29 +196,6 @@ __weak __noinline int hold(void)
 	}
 DEFINE_COUNT_SAMPLE(0)
 DEFINE_COUNT_SAMPLE(1)
-
-static __always_inline void announce_process(struct scratch *s, __u64 *cnt)
-{
-	struct pp_proc_info info = {};
-	struct pp_rec_proc rec = {};
-
-	if (bpf_map_lookup_elem(&pp_procs, &s->rec.key.proc))
-		return;
-	if (bpf_map_update_elem(&pp_procs, &s->rec.key.proc, &info, BPF_ANY)) {
-		count(cnt, PP_CNT_PROC_TABLE_FULL);
-		return;
-	}
-	rec.head.len = sizeof(rec);
-	rec.head.kind = PP_REC_PROC;
-	rec.head.cpu = bpf_get_smp_processor_id();
-	rec.head.time_ns = bpf_ktime_get_ns();
-	rec.proc = s->rec.key.proc;
-	rec.tid = s->rec.tid;
-	rec.why = PP_ASK_NEW;
-	__builtin_memcpy(rec.comm, s->rec.key.comm, PP_COMM_BYTES);
-	if (bpf_ringbuf_output(&pp_ring, &rec, sizeof(rec), 0))
-		count(cnt, PP_CNT_PROC_RECORD_LOST);
-}
 
 static __always_inline long send_whole(struct scratch *s, __u32 generation)
 {
@@ -302,8 +229,6 @@ static __always_inline void keep_sample(struct scratch *s, __u64 *cnt, __u32 gen
 		count(cnt, PP_CNT_OVERFLOWED);
 	}
 	count(cnt, PP_CNT_ACCEPTED);
-	if (err != KNOWN_BEFORE)
-		announce_process(s, cnt);
 }
 
 /* Returns 0 to go on, else the counter of the reason. Cheapest first; nothing is unwound before. */
@@ -350,7 +275,9 @@ static __always_inline void take_sample(struct perf_context *ctx, __u64 *cnt, __
 	s->rec.key.maps = 0;
 	s->rec.key.pad = 0;
 	read_kernel_stack(ctx, s);
-	read_user_stack(ctx, s, has_mm);
+	no_user_stack(s);
+	if (has_mm) /* kernel threads have rubbish in their saved registers */
+		read_user_stack(ctx, s, cnt);
 	keep_sample(s, cnt, generation);
 }
 

@@ -7,13 +7,6 @@
  */
 #include "walk.bpf.h"
 
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct scratch);
-} pp_scratch SEC(".maps"); /* pp_sample only */
-
 #define COUNT_MAP(name)                           \
 	struct {                                  \
 		__uint(type, BPF_MAP_TYPE_HASH);  \
@@ -40,21 +33,9 @@ STACK_MAP(pp_large_1, struct pp_stack_large, 256);
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 8192);
-	__type(key, struct pp_proc_id);
-	__type(value, struct pp_proc_info);
-} pp_procs SEC(".maps"); /* pp_sample adds, user empties after a run */
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 64);
 	__type(key, struct pp_comm);
 	__type(value, __u32);
 } pp_filter_comms SEC(".maps"); /* user writes, pp_sample reads */
-
-struct {
-	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 1 << 20);
-} pp_ring SEC(".maps"); /* new processes, and samples that did not fit */
 
 #endif

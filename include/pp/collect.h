@@ -25,6 +25,7 @@ struct collect_tuning {
 	uint32_t stack_entries; /* small class; medium and large follow */
 	uint32_t ring_bytes;
 	uint32_t hold_rounds; /* time made long between storing a stack and counting it */
+	bool no_tables; /* frame pointers only, as where the table walk does not load */
 	bool skip_wait; /* drain without waiting after the flip */
 	uint32_t rate_hz; /* overrides the spec's, beyond its limit */
 	uint32_t drain_ms;
@@ -49,15 +50,16 @@ struct collect_count {
 	uint64_t cnt;
 };
 struct collect_ops {
-	void (*process)(void *arg,
-			const struct pp_rec_proc *proc); /* first sample of a process, promptly */
+	/* Read a process's maps: its first sample in a window, or they have changed. Promptly. */
+	void (*process)(void *arg, const struct pp_rec_proc *proc);
+	void (*page)(void *arg, const struct pp_rec_page *page); /* convert it; NULL: not wanted */
 	void (*count)(void *arg, const struct collect_count *count); /* during a drain */
 	void (*drained)(void *arg, int err,
 			bool is_last); /* after each drain; is_last after collect__stop */
 	void *arg;
 };
 
-/* Open, attach, enable. -EBUSY; -errno with *ret_why. */
+/* Open, attach, enable. The process table is empty then. -EBUSY; -errno with *ret_why. */
 int collect__start(struct collect *self, const struct session_spec *spec,
 		   const struct collect_ops *ops, const char **ret_why);
 /* Adds a process (and what it forks) to the running filter. */

@@ -68,6 +68,7 @@ int filter__set(struct collect *self, const char **ret_why)
 	if (!spec->idle)
 		filters |= PP_FILTER_NO_IDLE;
 	run->filters = filters;
+	run->window++;
 	return 0;
 }
 
@@ -75,10 +76,5 @@ void filter__clear(struct collect *self)
 {
 	map__empty(bpf_map__fd(self->skel->maps.pp_filter_pids), sizeof(__u32));
 	map__empty(bpf_map__fd(self->skel->maps.pp_filter_comms), PP_COMM_BYTES);
-	filter__forget_processes(self);
-}
-
-void filter__forget_processes(struct collect *self)
-{
 	map__empty(bpf_map__fd(self->skel->maps.pp_procs), sizeof(struct pp_proc_id));
 }

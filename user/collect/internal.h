@@ -6,6 +6,7 @@
  * includes this; libbpf's types end here.
  */
 #include "pp/collect.h"
+#include "pp/collect_tables.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -60,6 +61,10 @@ struct collect {
 	int possible_cpus;
 	struct pp_cpu_counters *cpu_counters; /* scratch for reading the per-CPU map */
 
+	bool has_tables; /* the table walk is loaded */
+	struct collect_tables tables;
+	uint32_t *parts[PP_PARTS_MAX]; /* mapped */
+
 	struct ring_buffer *ring;
 	struct loop_io *ring_io;
 
@@ -91,14 +96,17 @@ int object__load(struct collect *self, const char **ret_why);
 void object__close(struct collect *self);
 struct pp_run *object__run(struct collect *self); /* the programs' switches, shared memory */
 
+/* tables.c */
+int tables__map(struct collect *self);
+void tables__unmap(struct collect *self);
+
 /* sources.c: links and events */
 int sources__on(struct collect *self, const char **ret_why);
 void sources__off(struct collect *self);
 
 /* filter.c */
 int filter__set(struct collect *self, const char **ret_why);
-void filter__clear(struct collect *self);
-void filter__forget_processes(struct collect *self); /* each is announced again */
+void filter__clear(struct collect *self); /* and the process table */
 
 /* ring.c */
 int ring__open(struct collect *self);

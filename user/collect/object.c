@@ -14,6 +14,7 @@
 
 #include "pp/base/buf.h"
 #include "pp/base/cleanup.h"
+#include "pp/base/err.h"
 #include "pp/base/log.h"
 #include "pp/base/sysroot.h"
 
@@ -76,6 +77,7 @@ static void set_knobs(struct collect *self)
 	struct pulseprof_bpf__rodata *knobs = self->skel->rodata;
 
 	knobs->pp_has_task_btf = has_helper(BPF_FUNC_get_current_task_btf);
+	knobs->pp_has_tables = self->has_tables;
 	knobs->pp_has_task_regs = knobs->pp_has_task_btf && has_helper(BPF_FUNC_task_pt_regs);
 	knobs->pp_hold_rounds = self->tuning.hold_rounds;
 	/* Seeded, so that nobody can make stacks that collide. */
@@ -125,6 +127,18 @@ static void note_maps(struct collect *self)
 	};
 }
 
+/* Without the table walk nothing reads these. */
+static int shrink_tables(struct pulseprof_bpf *skel)
+{
+	struct bpf_map *maps[] = { skel->maps.pp_ranges, skel->maps.pp_dir, skel->maps.pp_rules,
+				   skel->maps.pp_rule_cache, skel->maps.pp_parts };
+	int err = 0;
+
+	for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]) && !err; i++)
+		err = bpf_map__set_max_entries(maps[i], 1);
+	return err;
+}
+
 static int open_and_load(struct collect *self)
 {
 	int err;
@@ -134,9 +148,32 @@ static int open_and_load(struct collect *self)
 		return -errno;
 	set_knobs(self);
 	err = set_sizes(self);
+	if (!err && !self->has_tables)
+		err = shrink_tables(self->skel);
 	if (!err)
 		err = pulseprof_bpf__load(self->skel);
+	if (!err && self->has_tables)
+		err = tables__map(self);
+	if (err)
+		object__close(self);
 	return err;
+}
+
+/* The table walk if this kernel takes it, else frame pointers: always some profile. */
+static int load_best(struct collect *self)
+{
+	int err;
+
+	self->has_tables = !self->tuning.no_tables;
+	err = open_and_load(self);
+	if (!err || !self->has_tables || err == -EPERM || err == -ENOMEM)
+		return err;
+	replay_libbpf();
+	log_warn("collect: the table walk does not load here: %s, frame pointers only",
+		 errname(err));
+	buf__reset(&libbpf_said);
+	self->has_tables = false;
+	return open_and_load(self);
 }
 
 int object__load(struct collect *self, const char **ret_why)
@@ -147,7 +184,7 @@ int object__load(struct collect *self, const char **ret_why)
 		return err;
 	buf__init(&libbpf_said, LIBBPF_LOG_BYTES);
 	libbpf_set_print(keep_libbpf_line);
-	err = open_and_load(self);
+	err = load_best(self);
 	if (err) {
 		replay_libbpf();
 		*ret_why = err == -EPERM ?
@@ -163,6 +200,7 @@ int object__load(struct collect *self, const char **ret_why)
 
 void object__close(struct collect *self)
 {
+	tables__unmap(self);
 	pulseprof_bpf__destroy(self->skel);
 	self->skel = NULL;
 }

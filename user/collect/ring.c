@@ -80,6 +80,9 @@ static int handle_record(void *arg, void *data, size_t size)
 		return 0;
 	if (head->kind == PP_REC_PROC && head->len >= sizeof(struct pp_rec_proc))
 		self->ops.process(self->ops.arg, data);
+	else if (head->kind == PP_REC_PAGE && head->len >= sizeof(struct pp_rec_page) &&
+		 self->ops.page)
+		self->ops.page(self->ops.arg, data);
 	else if (head->kind == PP_REC_STACK && head->len >= PP_REC_STACK_USER_ONLY_BYTES)
 		handle_stack(self, data, head->len);
 	return 0;

@@ -179,5 +179,5 @@ void collect__mark(struct collect *self)
 	memset(self->stats.counters, 0, sizeof(self->stats.counters));
 	self->stats.expected = 0;
 	self->stats.enabled_ns = 0;
-	filter__forget_processes(self);
+	object__run(self)->window++; /* each process is announced again */
 }

@@ -105,7 +105,7 @@ static enum profile_stack_end end_of(const struct collect_count *count)
 {
 	if (!count->user_stored)
 		return STACK_END_NOT_STORED;
-	switch (count->key->end) {
+	switch (count->key->end & PP_END_MASK) {
 	case PP_END_NO_USER: return STACK_END_NONE;
 	case PP_END_FRAMES_MAX: return STACK_END_TRUNCATED;
 	case PP_END_FAULT: return STACK_END_UNREADABLE;
@@ -186,8 +186,10 @@ static int add_user_frames(struct window *self, const struct collect_count *coun
 	struct proc_id id = proc_id_of(&count->key->proc);
 
 	for (uint32_t i = 0; i < min_of(count->user_depth, (uint32_t)PP_USER_FRAMES_MAX); i++) {
-		int err = user_frame(self, &id, count->tid, count->user_addrs[i], i > 0, now_ns,
-				     &stack->frames[stack->depth]);
+		uint64_t frame = count->user_addrs[i];
+		bool is_return = i > 0 && !(frame & PP_FRAME_EXACT);
+		int err = user_frame(self, &id, count->tid, frame & PP_FRAME_ADDR, is_return,
+				     now_ns, &stack->frames[stack->depth]);
 
 		if (err == -ENOENT && i > 0) {
 			stack->end = STACK_END_BAD_RETURN;

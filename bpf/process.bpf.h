@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef PP_BPF_PROCESS_H
+#define PP_BPF_PROCESS_H
+/*
+ * The process table as a sample uses it: are the mappings that we know still the process's? What differs
+ * is noticed in the sample that would have been wrong; it is tagged, and user space is asked to read the
+ * mappings again, not more often than the row allows. No tracepoint and no sweep.
+ *
+ * exec and pid reuse change the row's key. exec_vm sees what makes executable memory more or less;
+ * mm_lock_seq (6.4 and later) and vmacache_seqnum (up to 6.0) see every change, with false alarms. 6.1 to 6.3 have
+ * neither: a replacement of the same size at the same address is not seen there.
+ */
+#include "count.bpf.h"
+#include "task.bpf.h"
+#include "walk.bpf.h"
+
+#define ASK_FIRST_MS 100 /* an unanswered question is repeated after so long */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 8192);
+	__type(key, struct pp_proc_id);
+	__type(value, struct pp_proc_info);
+} pp_procs SEC(".maps"); /* pp_sample adds; user fills in and removes */
+
+static __always_inline int ask_for_maps(struct scratch *s, __u64 *cnt, __u32 why, __u64 now_ns,
+					const struct pp_mm *mm)
+{
+	struct pp_rec_proc rec = {};
+
+	rec.head.len = sizeof(rec);
+	rec.head.kind = PP_REC_PROC;
+	rec.head.cpu = bpf_get_smp_processor_id();
+	rec.head.time_ns = now_ns;
+	rec.proc = s->rec.key.proc;
+	rec.tid = s->rec.tid;
+	rec.why = why;
+	rec.mm = *mm;
+	__builtin_memcpy(rec.comm, s->rec.key.comm, PP_COMM_BYTES);
+	if (!bpf_ringbuf_output(&pp_ring, &rec, sizeof(rec), 0))
+		return 0;
+	count(cnt, PP_CNT_PROC_RECORD_LOST);
+	return -1;
+}
+
+/* Not there: added, and announced. */
+static __always_inline void process__add(struct scratch *s, __u64 *cnt, const struct pp_mm *mm)
+{
+	struct pp_proc_info info = {};
+	__u64 now_ns = bpf_ktime_get_ns();
+
+	if (!ask_for_maps(s, cnt, PP_ASK_NEW, now_ns, mm))
+		info.window = pp_run.window;
+	info.ask_at_ns = now_ns + ASK_FIRST_MS * 1000000ull;
+	info.ask_ms = ASK_FIRST_MS;
+	if (bpf_map_update_elem(&pp_procs, &s->rec.key.proc, &info, BPF_NOEXIST))
+		count(cnt, PP_CNT_PROC_TABLE_FULL);
+}
+
+static __always_inline bool mm__may_differ(const struct pp_mm *a, const struct pp_mm *b)
+{
+	return a->seq != b->seq || a->total_vm != b->total_vm || a->map_count != b->map_count;
+}
+
+static __always_inline void ask_when_due(struct scratch *s, struct pp_proc_info *info, __u64 *cnt,
+					 __u32 why, const struct pp_mm *mm)
+{
+	__u64 now_ns = bpf_ktime_get_ns();
+
+	if (why != PP_ASK_NEW && now_ns < info->ask_at_ns)
+		return;
+	if (ask_for_maps(s, cnt, why, now_ns, mm))
+		return;
+	info->ask_at_ns = now_ns + info->ask_ms * 1000000ull;
+	info->window = pp_run.window;
+}
+
+/*
+ * Fills in the walk's ranges (none: not known) and the sample's tag. mm is what the sample saw.
+ */
+static __always_inline void process__look(struct scratch *s, __u64 *cnt, const struct pp_mm *mm)
+{
+	struct pp_proc_info *info = bpf_map_lookup_elem(&pp_procs, &s->rec.key.proc);
+	__u32 epoch, first, ranges, why = 0, tag = 0;
+
+	s->walk.range_cnt = 0;
+	s->rec.key.maps = 0;
+	if (!info) {
+		process__add(s, cnt, mm);
+		return;
+	}
+	epoch = *(volatile __u32 *)&info->epoch;
+	first = *(volatile __u32 *)&info->range_first;
+	ranges = *(volatile __u32 *)&info->range_cnt;
+	if (info->mm.exec_vm != mm->exec_vm) {
+		why = PP_ASK_CHANGED;
+		tag = PP_MAPS_CHANGED;
+	} else if (mm__may_differ(&info->mm, mm)) {
+		why = PP_ASK_MAYBE;
+		tag = PP_MAPS_MAYBE;
+	}
+	/* A row that was recycled between our reads is no row. */
+	if (!epoch || *(volatile __u64 *)&info->check !=
+			      pp_proc_check(&s->rec.key.proc, epoch, first, ranges)) {
+		why = PP_ASK_NO_RANGE; /* the answer is still to come, or was lost */
+	} else {
+		s->walk.range_first = first;
+		s->walk.range_cnt = ranges;
+		s->rec.key.maps = epoch << 2 | tag;
+	}
+	if (info->window != pp_run.window)
+		why = PP_ASK_NEW;
+	if (why)
+		ask_when_due(s, info, cnt, why, mm);
+}
+
+/* A frame lies in no range that we know: itself a reason to read again. */
+static __always_inline void process__ask_for_range(struct scratch *s, __u64 *cnt,
+						   const struct pp_mm *mm)
+{
+	struct pp_proc_info *info = bpf_map_lookup_elem(&pp_procs, &s->rec.key.proc);
+
+	if (info)
+		ask_when_due(s, info, cnt, PP_ASK_NO_RANGE, mm);
+}
+
+#endif
