@@ -44,6 +44,7 @@ struct task_struct {
 	int tgid;
 	struct mm_struct *mm;
 	struct task_struct *group_leader;
+	struct task_struct *real_parent;
 	struct signal_struct *signal;
 	__u64 start_boottime; /* since 5.5; before it was real_start_time */
 	__u64 self_exec_id; /* u64 since 5.7 */

@@ -81,10 +81,16 @@ static __always_inline void ask_when_due(struct scratch *s, struct pp_proc_info 
 static __always_inline void process__look(struct scratch *s, __u64 *cnt, const struct pp_mm *mm)
 {
 	struct pp_proc_info *info = bpf_map_lookup_elem(&pp_procs, &s->rec.key.proc);
+	struct pp_proc_id owner = s->rec.key.proc;
 	__u32 epoch, first, ranges, why = 0, tag = 0;
 
 	s->walk.range_cnt = 0;
 	s->rec.key.maps = 0;
+	s->rec.key.maps_tgid = 0;
+	if (!info && task__borrows_mm(&owner)) {
+		info = bpf_map_lookup_elem(&pp_procs, &owner);
+		s->rec.key.maps_tgid = owner.tgid;
+	}
 	if (!info) {
 		process__add(s, cnt, mm);
 		return;
@@ -100,14 +106,16 @@ static __always_inline void process__look(struct scratch *s, __u64 *cnt, const s
 		tag = PP_MAPS_MAYBE;
 	}
 	/* A row that was recycled between our reads is no row. */
-	if (!epoch || *(volatile __u64 *)&info->check !=
-			      pp_proc_check(&s->rec.key.proc, epoch, first, ranges)) {
+	if (!epoch ||
+	    *(volatile __u64 *)&info->check != pp_proc_check(&owner, epoch, first, ranges)) {
 		why = PP_ASK_NO_RANGE; /* the answer is still to come, or was lost */
 	} else {
 		s->walk.range_first = first;
 		s->walk.range_cnt = ranges;
 		s->rec.key.maps = epoch << 2 | tag;
 	}
+	if (s->rec.key.maps_tgid) /* the owner's own samples ask */
+		return;
 	if (info->window != pp_run.window)
 		why = PP_ASK_NEW;
 	if (why)

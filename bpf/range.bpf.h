@@ -38,6 +38,7 @@ __weak __noinline int find_range(__u64 addr)
 
 	if (!s || !s->walk.range_cnt)
 		return 0;
+#pragma unroll
 	for (__u64 step = RANGE_STEPS_FIRST; step; step >>= 1) {
 		__u64 beyond = mask_greater(at + step, s->walk.range_cnt - 1ull);
 		__u64 probe = (at + step) & ~beyond;

@@ -273,7 +273,7 @@ static __always_inline void take_sample(struct perf_context *ctx, __u64 *cnt, __
 	s->rec.key.cgroup_id = bpf_get_current_cgroup_id();
 	s->rec.key.event = 0;
 	s->rec.key.maps = 0;
-	s->rec.key.pad = 0;
+	s->rec.key.maps_tgid = 0;
 	read_kernel_stack(ctx, s);
 	no_user_stack(s);
 	if (has_mm) /* kernel threads have rubbish in their saved registers */

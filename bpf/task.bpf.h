@@ -59,4 +59,30 @@ static __always_inline void task__read_id(struct pp_proc_id *ret_id, bool *ret_h
 	}
 }
 
+/*
+ * A child of vfork (posix_spawn, system) runs in its parent's memory until it execs. Returns whether the
+ * current task is one, then with its parent's id.
+ */
+static __always_inline bool task__borrows_mm(struct pp_proc_id *ret_parent)
+{
+	if (pp_has_task_btf) {
+		struct task_struct *task = bpf_get_current_task_btf();
+		struct task_struct *parent = task->real_parent;
+
+		ret_parent->tgid = parent->tgid;
+		ret_parent->exec_id = parent->self_exec_id;
+		ret_parent->start_boottime_ns = parent->group_leader->start_boottime;
+		return ret_parent->tgid != (__u32)task->tgid &&
+		       (__u64)task->mm == (__u64)parent->mm;
+	}
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	struct task_struct *parent = BPF_CORE_READ(task, real_parent);
+
+	ret_parent->tgid = BPF_CORE_READ(parent, tgid);
+	ret_parent->exec_id = BPF_CORE_READ(parent, self_exec_id);
+	ret_parent->start_boottime_ns = BPF_CORE_READ(parent, group_leader, start_boottime);
+	return ret_parent->tgid != (__u32)BPF_CORE_READ(task, tgid) &&
+	       (__u64)BPF_CORE_READ(task, mm) == (__u64)BPF_CORE_READ(parent, mm);
+}
+
 #endif
