@@ -81,14 +81,24 @@ static int unpack_all(z_stream *stream, size_t left, struct buf *out)
 	return ret == Z_STREAM_END && !stream->avail_in && !left ? 0 : -EBADMSG;
 }
 
-int gzip__unpack(const void *data, size_t len, struct buf *out)
+static int unpack(const void *data, size_t len, int wbits, struct buf *out)
 {
 	z_stream stream = { .next_in = (Bytef *)data };
 	int err;
 
-	if (inflateInit2(&stream, GZIP_WBITS) != Z_OK)
+	if (inflateInit2(&stream, wbits) != Z_OK)
 		return -ENOMEM;
 	err = unpack_all(&stream, len, out);
 	inflateEnd(&stream);
 	return err;
+}
+
+int gzip__unpack(const void *data, size_t len, struct buf *out)
+{
+	return unpack(data, len, GZIP_WBITS, out);
+}
+
+int zlib__unpack(const void *data, size_t len, struct buf *out)
+{
+	return unpack(data, len, MAX_WBITS, out);
 }

@@ -110,6 +110,9 @@ static int read_sections(struct elf_image *self, const Elf64_Ehdr *header)
 		return err;
 	self->sections = sections;
 	self->section_cnt = (uint32_t)cnt;
+	self->section_names = header->e_shstrndx;
+	if (header->e_shstrndx == SHN_XINDEX)
+		self->section_names = self->sections[0].sh_link;
 	return 0;
 }
 
@@ -120,6 +123,8 @@ static int add_segment(struct elf_image *self, const Elf64_Phdr *segment)
 	if (segment->p_type == PT_NOTE)
 		return elf_image__scan_notes(self, segment->p_offset, segment->p_filesz,
 					     segment->p_align);
+	if (segment->p_type == PT_GNU_EH_FRAME)
+		self->eh_frame_hdr = *segment;
 	if (segment->p_type == PT_INTERP)
 		self->is_program = true;
 	if (segment->p_type != PT_LOAD || !(segment->p_flags & PF_X) || segment->p_filesz == 0)
@@ -191,6 +196,7 @@ static int open_image(struct elf_image *image, struct elf_image **ret_image)
 	}
 	if (header.e_type == ET_EXEC)
 		image->is_program = true;
+	image->is_relocatable = header.e_type == ET_REL;
 	image->entry_vaddr = header.e_entry;
 	image->machine = header.e_machine;
 	*ret_image = image;

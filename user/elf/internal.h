@@ -31,10 +31,13 @@ struct elf_image {
 	uint64_t entry_vaddr;
 	uint16_t machine;
 	bool is_program;
+	bool is_relocatable;
 	uint32_t code_cnt;
 	struct elf_code_segment code[ELF_CODE_SEGMENTS_MAX];
 	Elf64_Shdr *sections;
 	uint32_t section_cnt;
+	uint32_t section_names; /* which section has their names; none: section_cnt or more */
+	Elf64_Phdr eh_frame_hdr; /* p_filesz 0: none */
 	uint32_t note_range_cnt; /* looked through so far */
 	struct elf_build_id build_id;
 };

@@ -12,5 +12,7 @@ struct buf;
 int gzip__pack(const void *data, size_t len, int level, struct buf *out);
 /* -EBADMSG for damaged or truncated data, -E2BIG past out's maximum (zip bombs). */
 int gzip__unpack(const void *data, size_t len, struct buf *out);
+/* The same for zlib's own header (RFC 1950), as in compressed ELF sections. */
+int zlib__unpack(const void *data, size_t len, struct buf *out);
 
 #endif
