@@ -27,7 +27,13 @@ struct json_object;
 	X(MAPS_UNREADABLE, "maps_unreadable", "mapping tables of processes that had gone")        \
 	X(FILES_REFUSED, "files_refused", "mapped files not opened: not regular or not the same") \
 	X(ELF_DAMAGED, "elf_damaged", "ELF files that could not be parsed")                       \
-	X(FRAMES_UNNAMED, "frames_unnamed", "distinct frames that got no name")
+	X(FRAMES_UNNAMED, "frames_unnamed", "distinct frames that got no name")                   \
+	X(UNWIND_CACHE_DAMAGED, "unwind_cache_damaged",                                           \
+	  "cached unwind tables thrown away: damaged")                                            \
+	X(UNWIND_CACHE_EVICTED, "unwind_cache_evicted",                                           \
+	  "cached unwind tables removed to make room")                                            \
+	X(UNWIND_CACHE_UNWRITTEN, "unwind_cache_unwritten",                                       \
+	  "unwind tables not written to the cache")
 enum metric_id {
 #define X(id, name, text) METRIC_##id,
 	PP_METRICS(X)
