@@ -48,6 +48,7 @@ struct collect_count {
 	const uint64_t *user_addrs;
 	const uint64_t *kernel_addrs;
 	uint64_t cnt;
+	uint64_t until_ns; /* CLOCK_MONOTONIC: its samples were taken before */
 };
 struct collect_ops {
 	/* Read a process's maps: its first sample in a window, or they have changed. Promptly. */

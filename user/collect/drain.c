@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "pp/base/cleanup.h"
+#include "pp/base/clock.h"
 #include "pp/base/vec.h"
 
 #define BATCH_FIRST 256
@@ -158,6 +159,7 @@ static void run_on_worker(void *arg)
 
 	if (!self->collect->tuning.skip_wait)
 		self->err = counters__wait_left(self->collect);
+	self->waited_ns = clock_mono_ns();
 	if (!self->err)
 		self->err = drain__maps(self);
 }
@@ -190,6 +192,7 @@ static void deliver_count(const struct drain *self, const struct pp_count *from)
 		.user_addrs = user ? self->addrs + user->first : NULL,
 		.kernel_addrs = kernel ? self->addrs + kernel->first : NULL,
 		.cnt = from->cnt,
+		.until_ns = self->waited_ns,
 	};
 
 	collect->ops.count(collect->ops.arg, &count);

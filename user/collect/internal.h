@@ -47,6 +47,7 @@ struct drain {
 	struct hash_index by_id;
 	uint64_t expected; /* of the events, read at the flip */
 	uint64_t enabled_ns;
+	uint64_t waited_ns; /* when no program wrote any more */
 	struct pp_rec_stack **early; /* records of the next generation, met while this one drains */
 	size_t early_cnt, early_cap;
 };

@@ -35,6 +35,7 @@ static void deliver_stack(struct collect *self, const struct pp_rec_stack *rec,
 		.user_addrs = (const uint64_t *)rec->user.frames,
 		.kernel_addrs = (const uint64_t *)rec->kernel.frames,
 		.cnt = 1,
+		.until_ns = rec->head.time_ns,
 	};
 
 	self->ops.count(self->ops.arg, &count);
