@@ -13,36 +13,24 @@
 
 #include "pp/base/intern.h"
 #include "pp/profile_account.h"
+#include "pp/profile_ends.h"
 
-/* Why a user stack ended where it did. Names are append-only (JSON fields, pages). */
-#define PP_STACK_ENDS(X)                                                                     \
-	X(NONE, "no_user_stack", "kernel thread or no user part")                            \
-	X(COMPLETE, "complete", "outermost frame lies in a known bottom")                    \
-	X(NO_FRAME_POINTER, "no_frame_pointer", "the frame pointer was 0 or left the stack") \
-	X(TRUNCATED, "truncated", "more frames than the limit")                              \
-	X(UNREADABLE, "unreadable", "the stack memory could not be read")                    \
-	X(BAD_RETURN, "bad_return_address", "a return address outside executable code")      \
-	X(NOT_STORED, "stack_not_stored", "counted, but the stack map was full")
-enum profile_stack_end {
-#define X(id, name, text) STACK_END_##id,
-	PP_STACK_ENDS(X)
-#undef X
-		STACK_END_CNT
-};
-const char *profile_stack_end__name(uint32_t end);
-
+#define PROFILE_FRAME_RETURN  1u
+#define PROFILE_FRAME_GUESSED 2u
 enum profile_frame_kind { FRAME_NATIVE, FRAME_KERNEL, FRAME_ANON, FRAME_VDSO, FRAME_NOTE };
 
 /*
- * One distinct frame. {kind, module, off} is its identity; name, file, line are filled in at the end.
+ * One distinct frame. {kind, module, off, flags} is its identity; name, file, line are filled in at the end.
  * module: index into modules (0 = none). off: offset in the module's file (native), address (kernel,
- * anon). is_return: off is one past a call, so look up off - 1.
+ * anon). is_return: off is one past a call, so look up off - 1. is_guessed: found by frame pointer, so it
+ * may be any number; what a table found is not doubted.
  * name 0 (empty) after naming: unknown; the text is then made by profile_frame__text.
  */
 struct profile_frame {
 	uint8_t kind;
 	uint8_t is_return;
-	uint16_t pad;
+	uint8_t is_guessed;
+	uint8_t pad;
 	uint32_t module;
 	uint64_t off;
 	uint32_t name; /* intern id */
@@ -114,7 +102,7 @@ int profile__module(struct profile *self, const char *path, const char *build_id
 int profile__process(struct profile *self, uint32_t pid, uint32_t exec_id,
 		     uint64_t start_boottime_ns, const char *comm, uint32_t *ret_process);
 int profile__frame(struct profile *self, enum profile_frame_kind kind, uint32_t module,
-		   uint64_t off, bool is_return, uint32_t *ret_frame);
+		   uint64_t off, uint32_t flags, uint32_t *ret_frame);
 /* frames: leaf first, kernel part first; borrowed. -E2BIG past PROFILE_DEPTH_MAX or the byte limit. */
 int profile__stack(struct profile *self, const uint32_t *frames, uint32_t depth,
 		   uint32_t kernel_depth, uint32_t *ret_stack);
@@ -135,6 +123,7 @@ char *profile_frame__text(const struct profile *self, uint32_t frame, char *text
 struct profile_totals {
 	uint64_t user_stacks; /* weight of samples with a user part */
 	uint64_t user_stacks_complete;
+	uint64_t user_stacks_jit; /* of the others: through code made at run time */
 	uint64_t by_end[STACK_END_CNT];
 	uint64_t frames_unnamed; /* weight-free: distinct native frames without a name */
 };

@@ -28,6 +28,24 @@ struct profile_account {
 	uint32_t lost_by_cnt;
 };
 
+/* The unwind tables in the kernel, at the end of the run; the second part: in it. */
+struct profile_tables {
+	uint8_t on; /* 0: frame pointers only */
+	uint8_t pad[3];
+	uint32_t files;
+	uint32_t pages; /* of 64 KiB of code, with rows */
+	uint32_t pad2;
+	uint64_t rows;
+	uint64_t bytes; /* of rows */
+	uint64_t kernel_bytes; /* taken for rows */
+	uint64_t pages_converted;
+	uint64_t pages_from_cache;
+	uint64_t pages_evicted;
+	uint64_t pages_failed;
+	uint64_t processes_refused; /* no room for their ranges: frame pointers only */
+	uint64_t convert_ns;
+};
+
 /* Said about the whole run. Strings are owned by the profile (intern ids). */
 struct profile_meta {
 	uint64_t start_real_ns;
@@ -44,6 +62,7 @@ struct profile_meta {
 	uint64_t rss_peak_bytes;
 	double busy_pct; /* CPU time used on the host in the window, of all CPUs; < 0 unknown */
 	double mem_pct; /* < 0 unknown */
+	struct profile_tables tables;
 	uint8_t continuous;
 	uint8_t interrupted; /* stopped before its planned end */
 	uint8_t pad2[6];

@@ -78,6 +78,17 @@ static inline void made_meta(struct profile *profile)
 	meta->rss_peak_bytes = 9 << 20;
 	meta->busy_pct = 12.5;
 	meta->mem_pct = 41;
+	meta->tables = (struct profile_tables){
+		.on = 1,
+		.files = 3,
+		.pages = 17,
+		.rows = 12345,
+		.bytes = 50176,
+		.kernel_bytes = 2 << 20,
+		.pages_converted = 5,
+		.pages_from_cache = 12,
+		.convert_ns = 1234567,
+	};
 }
 
 /* Kernel, native, unnamed, anonymous and vdso frames; broken, missing and unstored stacks. */

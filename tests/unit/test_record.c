@@ -109,7 +109,7 @@ static void addresses_become_module_and_offset(void **state)
 	assert_string_equal(frame_text(rig, 1), "app+0x1123");
 	assert_string_equal(frame_text(rig, 2), "[anon]");
 	assert_int_equal(only_sample(rig)->weight, 3);
-	assert_int_equal(only_sample(rig)->end, STACK_END_NO_FRAME_POINTER);
+	assert_int_equal(only_sample(rig)->end, STACK_END_JIT_CUT);
 }
 
 static void a_leaf_in_no_mapping_stays_as_an_unknown_frame(void **state)

@@ -427,10 +427,14 @@ static struct proc_table *note_process(const struct tree *tree, const char *name
 	return table;
 }
 
+#define LEAF	0
+#define RETURN	PROFILE_FRAME_RETURN
+#define GUESSED (PROFILE_FRAME_RETURN | PROFILE_FRAME_GUESSED)
+
 struct frame_spec {
 	enum profile_frame_kind kind;
 	uint64_t off;
-	bool is_return;
+	uint32_t flags; /* PROFILE_FRAME_* */
 };
 
 static void add_stack(struct profile *profile, const struct frame_spec *specs, uint32_t depth,
@@ -441,7 +445,7 @@ static void add_stack(struct profile *profile, const struct frame_spec *specs, u
 	for (uint32_t i = 0; i < depth; i++)
 		assert_int_equal(profile__frame(profile, specs[i].kind,
 						specs[i].kind == FRAME_NATIVE ? 1 : 0, specs[i].off,
-						specs[i].is_return, &frames[i]),
+						specs[i].flags, &frames[i]),
 				 0);
 	assert_int_equal(profile__process(profile, 77, 0, 50000000, "app", &process), 0);
 	assert_int_equal(profile__stack(profile, frames, depth, kernel_depth, &stack), 0);
@@ -469,10 +473,10 @@ static const char *frame_name(const struct profile *profile, uint32_t stack, uin
 static void a_profile_gets_names_build_ids_and_ends(void **state)
 {
 	static const struct frame_spec specs[] = {
-		{ FRAME_KERNEL, 0xffffffff81000180, false },
-		{ FRAME_NATIVE, 0xf1, false },
-		{ FRAME_NATIVE, 0xe6, true },
-		{ FRAME_NATIVE, 0xd7, true }, /* behind the call: still _start by its last byte */
+		{ FRAME_KERNEL, 0xffffffff81000180, LEAF },
+		{ FRAME_NATIVE, 0xf1, LEAF },
+		{ FRAME_NATIVE, 0xe6, RETURN },
+		{ FRAME_NATIVE, 0xd7, RETURN }, /* behind the call: still _start by its last byte */
 	};
 	struct tree *tree = *state;
 	struct proc_table *table = note_process(tree, "plain");
@@ -500,16 +504,16 @@ static void only_a_known_bottom_makes_a_stack_complete(void **state)
 		struct frame_spec spec;
 		enum profile_stack_end end, after;
 	} rows[] = {
-		{ { FRAME_NATIVE, 0xe6, true },
+		{ { FRAME_NATIVE, 0xe6, RETURN },
 		  STACK_END_NO_FRAME_POINTER,
 		  STACK_END_NO_FRAME_POINTER },
-		{ { FRAME_NATIVE, 0xd0, false }, STACK_END_NO_FRAME_POINTER, STACK_END_COMPLETE },
-		{ { FRAME_NATIVE, 0x152, true }, STACK_END_UNREADABLE, STACK_END_COMPLETE },
+		{ { FRAME_NATIVE, 0xd0, LEAF }, STACK_END_NO_FRAME_POINTER, STACK_END_COMPLETE },
+		{ { FRAME_NATIVE, 0x152, RETURN }, STACK_END_UNREADABLE, STACK_END_COMPLETE },
 		/* the code behind the call, but as a leaf */
-		{ { FRAME_NATIVE, 0x151, false }, STACK_END_UNREADABLE, STACK_END_UNREADABLE },
-		{ { FRAME_NATIVE, 0x161, false }, STACK_END_BAD_RETURN, STACK_END_BAD_RETURN },
-		{ { FRAME_NATIVE, 0x162, true }, STACK_END_BAD_RETURN, STACK_END_COMPLETE },
-		{ { FRAME_ANON, 0xd0, false },
+		{ { FRAME_NATIVE, 0x151, LEAF }, STACK_END_UNREADABLE, STACK_END_UNREADABLE },
+		{ { FRAME_NATIVE, 0x161, LEAF }, STACK_END_BAD_RETURN, STACK_END_BAD_RETURN },
+		{ { FRAME_NATIVE, 0x162, RETURN }, STACK_END_BAD_RETURN, STACK_END_COMPLETE },
+		{ { FRAME_ANON, 0xd0, LEAF },
 		  STACK_END_NO_FRAME_POINTER,
 		  STACK_END_NO_FRAME_POINTER },
 	};
@@ -527,32 +531,89 @@ static void only_a_known_bottom_makes_a_stack_complete(void **state)
 	proc_table__free(table);
 }
 
+/* A stack of four whose third frame is behind no call, found by frame pointer or by a table. */
+static struct profile *doubtful_stack(uint32_t flags, enum profile_stack_end end)
+{
+	const struct frame_spec specs[] = {
+		{ FRAME_NATIVE, 0xf1, LEAF }, /* in helper */
+		{ FRAME_NATIVE, 0xe6, flags }, /* behind the call in main */
+		{ FRAME_NATIVE, 0x143, flags }, /* behind a nop */
+		{ FRAME_NATIVE, 0xd7, flags }, /* behind the call in _start: never reached */
+	};
+	struct profile *profile = new_profile();
+
+	add_stack(profile, specs, ARRAY_SIZE(specs), 0, end);
+	return profile;
+}
+
 static void a_stack_is_cut_at_what_is_no_return_address(void **state)
 {
-	static const struct frame_spec specs[] = {
-		{ FRAME_NATIVE, 0xf1, false }, /* in helper */
-		{ FRAME_NATIVE, 0xe6, true }, /* behind the call in main */
-		{ FRAME_NATIVE, 0x143, true }, /* behind a nop */
-		{ FRAME_NATIVE, 0xd7, true }, /* behind the call in _start: never reached */
+	static const struct {
+		enum profile_stack_end end, after;
+	} rows[] = {
+		{ STACK_END_NO_FRAME_POINTER, STACK_END_BAD_RETURN },
+		{ STACK_END_COMPLETE, STACK_END_BAD_RETURN },
+		{ STACK_END_JIT, STACK_END_JIT_CUT },
+		{ STACK_END_NOT_LOADED, STACK_END_NOT_LOADED },
 	};
 	struct tree *tree = *state;
 	struct proc_table *table = note_process(tree, "plain");
-	struct profile *profile = new_profile();
 
-	add_stack(profile, specs, ARRAY_SIZE(specs), 0, STACK_END_NO_FRAME_POINTER);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct profile *profile = doubtful_stack(GUESSED, rows[i].end);
+
+		assert_int_equal(symbolize__profile(profile, table, &tree->root, NULL), 0);
+		assert_int_equal(profile->stacks[0].depth, 2);
+		assert_int_equal(profile->samples[0].end, rows[i].after);
+		profile__free(profile);
+	}
+	proc_table__free(table);
+}
+
+static void what_a_table_found_needs_no_call_before_it(void **state)
+{
+	struct tree *tree = *state;
+	struct proc_table *table = note_process(tree, "plain");
+	struct profile *profile = doubtful_stack(RETURN, STACK_END_COMPLETE);
+
 	assert_int_equal(symbolize__profile(profile, table, &tree->root, NULL), 0);
-	assert_int_equal(profile->stacks[0].depth, 2);
-	assert_int_equal(profile->samples[0].end, STACK_END_BAD_RETURN);
+	assert_int_equal(profile->stacks[0].depth, 4);
+	assert_int_equal(profile->samples[0].end, STACK_END_COMPLETE);
 	profile__free(profile);
+	proc_table__free(table);
+}
+
+static void a_bottom_does_not_mend_a_walk_with_holes(void **state)
+{
+	static const struct {
+		enum profile_stack_end end, after;
+	} rows[] = {
+		{ STACK_END_NO_MAPPING, STACK_END_COMPLETE },
+		{ STACK_END_JIT_CUT, STACK_END_JIT },
+		{ STACK_END_NOT_LOADED, STACK_END_NOT_LOADED },
+		{ STACK_END_STALE, STACK_END_STALE },
+	};
+	const struct frame_spec start = { FRAME_NATIVE, 0xd7, RETURN };
+	struct tree *tree = *state;
+	struct proc_table *table = note_process(tree, "plain");
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct profile *profile = new_profile();
+
+		add_stack(profile, &start, 1, 0, rows[i].end);
+		assert_int_equal(symbolize__profile(profile, table, &tree->root, NULL), 0);
+		assert_int_equal(profile->samples[0].end, rows[i].after);
+		profile__free(profile);
+	}
 	proc_table__free(table);
 }
 
 static void what_has_no_name_stays_unknown_and_is_counted(void **state)
 {
 	static const struct frame_spec specs[] = {
-		{ FRAME_KERNEL, 0xffffffff81000180, false },
-		{ FRAME_NATIVE, 0xe6, true },
-		{ FRAME_ANON, 0x1234, true },
+		{ FRAME_KERNEL, 0xffffffff81000180, LEAF },
+		{ FRAME_NATIVE, 0xe6, RETURN },
+		{ FRAME_ANON, 0x1234, RETURN },
 	};
 	struct tree *tree = *state;
 	struct proc_table *table = note_process(tree, "recipe"); /* no ELF file */
@@ -592,6 +653,8 @@ int main(void)
 		TREE_TEST(a_profile_gets_names_build_ids_and_ends),
 		TREE_TEST(only_a_known_bottom_makes_a_stack_complete),
 		TREE_TEST(a_stack_is_cut_at_what_is_no_return_address),
+		TREE_TEST(what_a_table_found_needs_no_call_before_it),
+		TREE_TEST(a_bottom_does_not_mend_a_walk_with_holes),
 		TREE_TEST(what_has_no_name_stays_unknown_and_is_counted),
 	};
 

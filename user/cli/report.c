@@ -160,6 +160,51 @@ static void print_amount(uint64_t cnt, const char *one, const char *many, const 
 	printf("%llu %s%s", (unsigned long long)cnt, cnt == 1 ? one : many, after);
 }
 
+/* Only what is neither complete nor told before. */
+static int take_end(void *arg, const char *name, struct json_object *value)
+{
+	static const char *const told[] = { "no_user_stack", "complete", "jit_code",
+					    "jit_code_incomplete" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(told); i++)
+		if (!strcmp(name, told[i]))
+			return 0;
+	return take_reason(arg, name, value);
+}
+
+static void print_incomplete(struct json_object *json)
+{
+	struct reasons reasons = { 0 };
+	struct json_object *ends;
+
+	if (json__get_object(json, "user_stack_ends", &ends))
+		return;
+	(void)json__each(ends, take_end, &reasons); /* never stops it */
+	if (!reasons.sum)
+		return;
+	printf("  %-12s %llu", "incomplete", (unsigned long long)reasons.sum);
+	reasons.is_printing = true;
+	reasons.separator = ": ";
+	(void)json__each(ends, take_end, &reasons);
+	printf("\n");
+}
+
+static void print_tables(struct json_object *json)
+{
+	struct json_object *tables;
+
+	if (json__get_object(json, "unwind_tables", &tables)) {
+		printf("  %-12s none, by frame pointers only\n", "unwound");
+		return;
+	}
+	printf("  %-12s by %llu pages of tables, %.1f MB in the kernel; %llu converted, %llu from the "
+	       "cache\n",
+	       "unwound", (unsigned long long)number(tables, "pages"),
+	       (double)number(tables, "kernel_bytes") / 1e6,
+	       (unsigned long long)number(tables, "pages_converted"),
+	       (unsigned long long)number(tables, "pages_from_cache"));
+}
+
 static void print_counts(struct json_object *json)
 {
 	uint64_t expected = number(json, "expected"), missed = number(json, "missed");
@@ -174,7 +219,13 @@ static void print_counts(struct json_object *json)
 	printf("  %-12s %llu", "user stacks", (unsigned long long)number(json, "user_stacks"));
 	if (number(json, "user_stacks"))
 		printf(", %.1f %% complete", fraction(json, "user_stacks_complete_pct"));
+	if (number(json, "user_stacks_jit"))
+		printf(", %.1f %% through JIT code",
+		       100.0 * (double)number(json, "user_stacks_jit") /
+			       (double)number(json, "user_stacks"));
 	printf("\n");
+	print_incomplete(json);
+	print_tables(json);
 	printf("  %-12s %llu, %.2f %% of %llu expected", "missed", (unsigned long long)missed,
 	       expected ? 100.0 * (double)missed / (double)expected : 0.0,
 	       (unsigned long long)expected);

@@ -138,6 +138,12 @@ static const char *note_of(const struct profile_sample *sample, const struct pro
 	case STACK_END_UNREADABLE: return "[stack memory unreadable]";
 	case STACK_END_BAD_RETURN: return "[bad return address]";
 	case STACK_END_NOT_STORED: return "[stack not stored]";
+	case STACK_END_JIT_CUT: return "[incomplete, through JIT code]";
+	case STACK_END_NOT_LOADED: return "[unwind table not loaded yet]";
+	case STACK_END_NO_MAPPING: return "[caller in an unknown mapping]";
+	case STACK_END_NO_RULE: return "[no unwind rule]";
+	case STACK_END_ORDER: return "[stack out of order]";
+	case STACK_END_STALE: return "[mappings changed meanwhile]";
 	default: return stack->depth ? NULL : "[no stack]";
 	}
 }

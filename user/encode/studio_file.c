@@ -90,7 +90,7 @@ static int add_run_arguments(struct json_object *json, const struct profile *pro
 	if (!err)
 		err = json__add_null(arguments, "profile_api_version");
 	if (!err)
-		err = json__add_str(arguments, "perf_mode", "fp");
+		err = json__add_str(arguments, "perf_mode", meta->tables.on ? "smart" : "fp");
 	if (!err)
 		err = add_text(arguments, "perf_events",
 			       intern__str(profile->strings, meta->event));
@@ -141,8 +141,10 @@ static int add_metadata(struct json_object *json, const struct profile *profile,
 			const struct encode_host *host)
 {
 	struct json_object *metadata = json__new_object();
+	struct profile_totals totals;
 	int err = metadata ? add_host_texts(metadata, host) : -ENOMEM;
 
+	profile__totals(profile, &totals);
 	if (!err)
 		err = add_time(metadata, "spawn_time", host->spawn_real_ns);
 	if (!err)
@@ -158,6 +160,9 @@ static int add_metadata(struct json_object *json, const struct profile *profile,
 		err = json__add_u64(metadata, "pid", host->pid);
 	if (!err)
 		err = json__add_bool(metadata, "continuous", profile->meta.continuous);
+	if (!err && totals.user_stacks)
+		err = json__add_double(metadata, "user_stacks_complete_pct",
+				       100.0 * totals.user_stacks_complete / totals.user_stacks);
 	if (!err)
 		err = add_run_arguments(metadata, profile, host);
 	if (err) {

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 
+#include "pp/base/cleanup.h"
 #include "pp/base/intern.h"
 #include "pp/base/json.h"
 #include "pp/encode.h"
@@ -74,6 +75,8 @@ static int add_stacks(struct json_object *json, const struct profile *profile)
 	if (!err)
 		err = add_reasons(json, "user_stack_ends", ends, STACK_END_CNT);
 	if (!err)
+		err = json__add_u64(json, "user_stacks_jit", totals.user_stacks_jit);
+	if (!err)
 		err = json__add_u64(json, "stacks", profile->stack_cnt);
 	if (!err)
 		err = json__add_u64(json, "processes", sampled_processes(profile));
@@ -101,6 +104,28 @@ static int add_meta(struct json_object *json, const struct profile *profile)
 	return err;
 }
 
+/* null: this kernel does not take the table walk, frame pointers only. */
+static int add_tables(struct json_object *json, const struct profile_tables *tables)
+{
+	const struct profile_reason facts[] = {
+		{ "files", tables->files },
+		{ "pages", tables->pages },
+		{ "rows", tables->rows },
+		{ "bytes", tables->bytes },
+		{ "kernel_bytes", tables->kernel_bytes },
+		{ "pages_converted", tables->pages_converted },
+		{ "pages_from_cache", tables->pages_from_cache },
+		{ "pages_evicted", tables->pages_evicted },
+		{ "pages_failed", tables->pages_failed },
+		{ "processes_refused", tables->processes_refused },
+		{ "convert_us", tables->convert_ns / 1000 },
+	};
+
+	if (!tables->on)
+		return json__add_null(json, "unwind_tables");
+	return add_reasons(json, "unwind_tables", facts, ARRAY_SIZE(facts));
+}
+
 int encode__summary(const struct profile *profile, struct json_object **ret_json)
 {
 	_auto_json_ struct json_object *json = json__new_object();
@@ -112,6 +137,8 @@ int encode__summary(const struct profile *profile, struct json_object **ret_json
 		err = add_stacks(json, profile);
 	if (!err)
 		err = add_meta(json, profile);
+	if (!err)
+		err = add_tables(json, &profile->meta.tables);
 	if (err)
 		return err;
 	*ret_json = json__get(json);

@@ -115,6 +115,7 @@ void profile__totals(const struct profile *self, struct profile_totals *ret_tota
 			totals.user_stacks += sample->weight;
 	}
 	totals.user_stacks_complete = totals.by_end[STACK_END_COMPLETE];
+	totals.user_stacks_jit = totals.by_end[STACK_END_JIT] + totals.by_end[STACK_END_JIT_CUT];
 	for (uint32_t i = 0; i < self->frame_cnt; i++) {
 		if (self->frames[i].kind == FRAME_NATIVE && !self->frames[i].name)
 			totals.frames_unnamed++;

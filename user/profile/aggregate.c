@@ -34,7 +34,7 @@ static bool frame_eq(const void *arg, uint32_t id, const void *key)
 	const struct profile_frame *want = key;
 
 	return have->off == want->off && have->module == want->module && have->kind == want->kind &&
-	       have->is_return == want->is_return;
+	       have->is_return == want->is_return && have->is_guessed == want->is_guessed;
 }
 
 static bool stack_eq(const void *arg, uint32_t id, const void *key)
@@ -132,14 +132,18 @@ int profile__process(struct profile *self, uint32_t pid, uint32_t exec_id,
 }
 
 int profile__frame(struct profile *self, enum profile_frame_kind kind, uint32_t module,
-		   uint64_t off, bool is_return, uint32_t *ret_frame)
+		   uint64_t off, uint32_t flags, uint32_t *ret_frame)
 {
 	struct profile_build *build = self->build;
 	struct profile_frame key = {
-		.kind = kind, .is_return = is_return, .module = module, .off = off
+		.kind = kind,
+		.is_return = (flags & PROFILE_FRAME_RETURN) != 0,
+		.is_guessed = (flags & PROFILE_FRAME_GUESSED) != 0,
+		.module = module,
+		.off = off,
 	};
-	uint64_t hash = hash_u64(
-		off, hash_u64((uint64_t)module << 16 | key.kind << 8 | key.is_return, HASH_SEED));
+	uint64_t hash =
+		hash_u64(off, hash_u64((uint64_t)module << 16 | key.kind << 8 | flags, HASH_SEED));
 	int err;
 
 	pp_assert(module < self->module_cnt);

@@ -138,6 +138,7 @@ function lostCount() {
 
 function showTiles() {
 	const complete = summary.user_stacks_complete_pct;
+	const jit = 100 * summary.user_stacks_jit / (summary.user_stacks || 1);
 	const lost = lostCount();
 	const tile = (value, label, className) =>
 		element('div', `tile ${className || ''}`, element('b', '', value), element('span', '', label));
@@ -148,7 +149,8 @@ function showTiles() {
 		tile(count(summary.processes), 'processes'),
 		tile(count(summary.stacks), 'distinct stacks'),
 		tile(complete === null ? '–' : `${complete.toFixed(1)}\u202f%`, 'user stacks complete',
-			complete === null ? '' : complete >= 95 ? 'good' : 'warn'),
+			complete === null ? '' : complete + jit >= 95 ? 'good' : 'warn'),
+		...(summary.user_stacks_jit ? [tile(`${jit.toFixed(1)}\u202f%`, 'through JIT code')] : []),
 		tile(percent(missedBusy, summary.expected), 'missed by the kernel', missedBusy > summary.expected / 200 ? 'warn' : 'good'),
 		tile(count(lost), 'lost', lost ? 'bad' : 'good'));
 }
@@ -391,8 +393,20 @@ function showEnds() {
 	panel('How user stacks ended', meter, table(['', 'samples', 'share'], [
 		...ends.map(([name, n]) => [name.replaceAll('_', ' '), count(n), percent(n, summary.user_stacks)]),
 	]), element('p', 'note', 'Complete: the outermost frame is where programs or threads start. ' +
-		'The others stand below a marked frame in the graph.'),
+		'The others stand below a marked frame in the graph, but for JIT code: there the frame pointer was ' +
+		'followed down to the bottom.'),
 	none ? element('p', 'note', `${count(none)} samples had no user part (kernel threads).`) : '');
+}
+
+function showTables(tables) {
+	if (!tables)
+		return [];
+	return [
+		['unwind tables', `${count(tables.pages)} pages of ${count(tables.files)} files, ${count(tables.rows)} rows`],
+		['their memory in the kernel', `${(tables.kernel_bytes / 1048576).toFixed(1)} MiB`],
+		['made in this run', `${count(tables.pages_converted)} pages in ${(tables.convert_us / 1000).toFixed(1)} ms CPU, ` +
+			`${count(tables.pages_from_cache)} from the cache`],
+	];
 }
 
 function showCost() {
@@ -402,6 +416,7 @@ function showCost() {
 		['kernel, all samples', ns === null ? 'not measured' : `${(ns * summary.taken / 1e6).toFixed(1)} ms CPU`],
 		['profiler itself', `${summary.user_cpu_ms.toFixed(1)} ms CPU`],
 		['peak memory', `${(summary.rss_peak_bytes / 1048576).toFixed(1)} MiB`],
+		...showTables(summary.unwind_tables),
 	]));
 }
 
