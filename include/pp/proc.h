@@ -70,8 +70,9 @@ struct proc_id {
  */
 int proc_table__note(struct proc_table *self, const struct proc_id *id, uint32_t tid);
 /*
- * Where does addr lie? Returns 0 with the mapping (borrowed until the next note or clear), -ENOENT when
- * the process is known and addr is in no executable mapping, -ESRCH when its maps were never read.
+ * Where does addr lie in the newest list? Returns 0 with the mapping (borrowed until the next note, refresh
+ * or clear), -ENOENT when the process is known and addr is in no executable mapping, -ESRCH when its maps
+ * were never read.
  */
 int proc_table__find(struct proc_table *self, const struct proc_id *id, uint64_t addr,
 		     const struct mapping **ret_mapping);
@@ -82,6 +83,31 @@ int proc_table__find(struct proc_table *self, const struct proc_id *id, uint64_t
  */
 int proc_table__refresh(struct proc_table *self, const struct proc_id *id, uint32_t tid,
 			uint64_t now_ns);
+
+/*
+ * The history: each list of mappings that differs from the one before is a version. Whoever gives lists to
+ * the kernel says under which epochs; epochs grow. The last 64 versions are kept.
+ */
+int proc_table__mappings(const struct proc_table *self, const struct proc_id *id,
+			 const struct mapping **ret_mappings,
+			 uint32_t *ret_cnt); /* newest; borrowed */
+void proc_table__set_epoch(struct proc_table *self, const struct proc_id *id, uint32_t epoch);
+/*
+ * Where did addr lie in that epoch? epoch 0: before the kernel knew any, taken for the first one. One that
+ * is not in the history: only what all versions agree upon. is_doubted: the newest list must agree as
+ * well. Returns as __find, and -ESTALE: lists disagree about the code at addr.
+ */
+int proc_table__find_at(struct proc_table *self, const struct proc_id *id, uint32_t epoch,
+			bool is_doubted, uint64_t addr, const struct mapping **ret_mapping);
+/*
+ * Is the newest list one that was read after since_ns (CLOCK_MONOTONIC)? Reads again if not, within a
+ * budget of its own: for all processes one part in 50 of the time, in 200 where it is not urgent.
+ * Returns 1 if so, 0 if it costs too much now, -ESRCH.
+ */
+int proc_table__verify(struct proc_table *self, const struct proc_id *id, uint32_t tid,
+		       uint64_t now_ns, uint64_t since_ns, bool is_urgent);
+/* The process of that pid that was noted last: 0, -ESRCH. */
+int proc_table__latest(const struct proc_table *self, uint32_t pid, struct proc_id *ret_id);
 
 uint32_t proc_table__module_cnt(const struct proc_table *self); /* index 0 is "none" */
 const struct proc_module *proc_table__module(const struct proc_table *self, uint32_t module);

@@ -2,8 +2,8 @@
 #ifndef PP_PROC_INTERNAL_H
 #define PP_PROC_INTERNAL_H
 /*
- * The modules of a process table: one row and at most one open descriptor for each file (device and
- * inode), however many processes map it. Row 0 is "none". Part of struct proc_table.
+ * The parts of a process table. The modules: one row and at most one open descriptor for each file (device and
+ * inode), however many processes map it; row 0 is "none". The history of a process's mappings.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -33,5 +33,33 @@ void module_set__clear(struct module_set *self);
  */
 uint32_t module_set__note(struct module_set *self, const struct mapping *mapping, uint32_t pid,
 			  uint32_t tid);
+
+/* A list of mappings: by address, not overlapping. */
+struct maps_version {
+	struct mapping *mappings;
+	uint32_t cnt;
+	uint32_t epoch_first; /* 0: none was set yet */
+	uint32_t epoch_last;
+	uint64_t read_at_ns; /* CLOCK_MONOTONIC, last time it was found so */
+};
+struct maps_history {
+	struct maps_version *versions; /* oldest first */
+	size_t cnt;
+	size_t cap;
+	size_t mapping_cnt; /* of all versions */
+};
+
+void maps_history__clear(struct maps_history *self);
+/*
+ * mappings is taken on success. room: how many mappings the history may hold, older versions give way.
+ * 0, -E2BIG, -ENOMEM.
+ */
+int maps_history__add(struct maps_history *self, struct mapping *mappings, uint32_t cnt,
+		      uint64_t read_at_ns, size_t room);
+struct maps_version *maps_history__newest(const struct maps_history *self); /* NULL: none */
+/* is_doubted: the newest version must agree too. As proc_table__find_at. */
+int maps_history__find_at(const struct maps_history *self, uint32_t epoch, bool is_doubted,
+			  uint64_t addr, const struct mapping **ret_mapping);
+const struct mapping *maps_version__find(const struct maps_version *self, uint64_t addr);
 
 #endif

@@ -3,9 +3,9 @@
  * Which process had what mapped where. Filled by samples only: a process that never ran costs nothing.
  * A process is {pid, start time, exec count}; the maps in /proc carry none of these, so the start time is
  * compared with /proc/PID/stat (pid reuse), and a process is not read again once a later exec of it is
- * known. What remains is an exec between the sample and the first reading. A re-read replaces the whole
- * table of the process: old ranges may have been unmapped and their addresses used for other code, and a
- * wrong name is worse than none.
+ * known. What remains is an exec between the sample and the first reading. A re-read begins a new version
+ * of the process's list (history.c): old ranges may have been unmapped and their addresses used for other
+ * code, and a wrong name is worse than none.
  */
 #include "internal.h"
 
@@ -32,9 +32,16 @@
 
 struct process {
 	struct proc_id id;
-	struct mapping *mappings; /* by address, not overlapping */
-	uint32_t mapping_cnt;
+	struct maps_history history;
 	uint64_t refresh_at_ns; /* not before; on the caller's clock */
+};
+
+/* What verifying may cost: one part of the time, and at most so much at once. */
+struct budget {
+	uint32_t part;
+	int64_t max_ns;
+	int64_t left_ns; /* below 0 after a dear one */
+	uint64_t filled_at_ns;
 };
 
 struct proc_table {
@@ -44,7 +51,9 @@ struct proc_table {
 	size_t cap;
 	struct hash_index by_id;
 	struct hash_index by_pid; /* the latest of each pid */
-	size_t mapping_cnt;
+	size_t mapping_cnt; /* of all versions */
+	struct budget urgent;
+	struct budget lax;
 	struct module_set modules;
 	struct intern *paths;
 	struct buf text;
@@ -102,6 +111,8 @@ static bool start_is_comparable(const struct sysroot *root)
 static int init_table(struct proc_table *self)
 {
 	self->cnt = self->cap = self->mapping_cnt = 0;
+	self->urgent = (struct budget){ .part = 50, .max_ns = 20000000, .left_ns = 20000000 };
+	self->lax = (struct budget){ .part = 200, .max_ns = 5000000, .left_ns = 5000000 };
 	hash_index__init(&self->by_id, is_same_id, self);
 	hash_index__init(&self->by_pid, is_same_pid, self);
 	return intern__new(&self->paths, PATHS_BYTES_MAX);
@@ -130,7 +141,7 @@ int proc_table__new(const struct sysroot *root, struct proc_table **ret_table)
 static void clear_all(struct proc_table *self)
 {
 	for (size_t i = 0; i < self->cnt; i++)
-		free(self->processes[i].mappings);
+		maps_history__clear(&self->processes[i].history);
 	free(self->processes);
 	self->processes = NULL;
 	hash_index__clear(&self->by_id);
@@ -228,8 +239,6 @@ static int read_mappings(struct proc_table *self, const struct proc_id *id, uint
 		buf__clear(&self->text);
 	if (err == -E2BIG && reading.cnt > 0) /* more than we take: what was taken is true */
 		err = 0;
-	if (!err && self->mapping_cnt + reading.cnt > MAPPINGS_MAX)
-		err = -E2BIG;
 	if (err) {
 		free(reading.mappings);
 		metric__add(METRIC_MAPS_UNREADABLE, 1);
@@ -242,8 +251,8 @@ static int read_mappings(struct proc_table *self, const struct proc_id *id, uint
 	return 0;
 }
 
-static int add_process(struct proc_table *self, const struct proc_id *id, struct mapping *mappings,
-		       uint32_t mapping_cnt)
+static int add_process(struct proc_table *self, const struct proc_id *id,
+		       struct process **ret_process)
 {
 	uint32_t row = (uint32_t)self->cnt;
 	uint64_t hash_pid = hash_u64(id->pid, 0);
@@ -254,93 +263,189 @@ static int add_process(struct proc_table *self, const struct proc_id *id, struct
 		err = hash_index__add(&self->by_id, hash_id(id), row);
 	if (err)
 		return err;
-	self->processes[row] = (struct process){
-		.id = *id,
-		.mappings = mappings,
-		.mapping_cnt = mapping_cnt,
-	};
+	self->processes[row] = (struct process){ .id = *id };
 	self->cnt++;
-	self->mapping_cnt += mapping_cnt;
 	(void)hash_index__del(&self->by_pid, hash_pid,
 			      &id->pid); /* -ENOENT: the first of its pid */
 	/* without memory it is only never refreshed */
 	(void)hash_index__add(&self->by_pid, hash_pid, row);
+	*ret_process = &self->processes[row];
 	return 0;
 }
 
-int proc_table__note(struct proc_table *self, const struct proc_id *id, uint32_t tid)
+/* Reads the maps into the history; a process that is not there yet (NULL) is added. */
+static int read_version(struct proc_table *self, const struct proc_id *id, uint32_t tid,
+			struct process *process)
 {
+	uint64_t read_at_ns = clock_mono_ns();
 	struct mapping *mappings;
-	uint32_t row, cnt;
+	size_t before;
+	uint32_t cnt;
 	int err;
 
-	if (!hash_index__find(&self->by_id, hash_id(id), id, &row))
-		return 0;
 	err = read_mappings(self, id, tid, &mappings, &cnt);
 	if (err)
 		return err;
-	err = add_process(self, id, mappings, cnt);
+	if (!process)
+		err = self->mapping_cnt + cnt > MAPPINGS_MAX ? -E2BIG :
+							       add_process(self, id, &process);
+	if (!err) {
+		before = process->history.mapping_cnt;
+		err = maps_history__add(&process->history, mappings, cnt, read_at_ns,
+					MAPPINGS_MAX - (self->mapping_cnt - before));
+		self->mapping_cnt = self->mapping_cnt - before + process->history.mapping_cnt;
+	}
 	if (err)
 		free(mappings);
 	return err;
 }
 
-static int find_mapping(const struct process *process, uint64_t addr,
-			const struct mapping **ret_mapping)
+static struct process *find_process(const struct proc_table *self, const struct proc_id *id)
 {
-	uint32_t low = 0, high = process->mapping_cnt;
+	uint32_t row;
 
-	while (low < high) { /* the first that ends after addr */
-		uint32_t mid = low + (high - low) / 2;
+	return hash_index__find(&self->by_id, hash_id(id), id, &row) ? NULL : &self->processes[row];
+}
 
-		if (process->mappings[mid].end_addr <= addr)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	if (low == process->mapping_cnt || process->mappings[low].start_addr > addr)
-		return -ENOENT;
-	*ret_mapping = &process->mappings[low];
-	return 0;
+static struct process *find_latest(const struct proc_table *self, uint32_t pid)
+{
+	uint32_t row;
+
+	return hash_index__find(&self->by_pid, hash_u64(pid, 0), &pid, &row) ?
+		       NULL :
+		       &self->processes[row];
+}
+
+int proc_table__note(struct proc_table *self, const struct proc_id *id, uint32_t tid)
+{
+	return find_process(self, id) ? 0 : read_version(self, id, tid, NULL);
 }
 
 int proc_table__find(struct proc_table *self, const struct proc_id *id, uint64_t addr,
 		     const struct mapping **ret_mapping)
 {
-	uint32_t row;
+	const struct process *process = find_process(self, id);
+	const struct maps_version *newest = process ? maps_history__newest(&process->history) :
+						      NULL;
+	const struct mapping *mapping;
 
-	if (hash_index__find(&self->by_id, hash_id(id), id, &row))
+	if (!newest)
 		return -ESRCH;
-	return find_mapping(&self->processes[row], addr, ret_mapping);
+	mapping = maps_version__find(newest, addr);
+	if (!mapping)
+		return -ENOENT;
+	*ret_mapping = mapping;
+	return 0;
+}
+
+/* Returns what reading cost in *ret_cost_ns. Once a process has called exec, its maps are not those of before. */
+static int reread(struct proc_table *self, const struct proc_id *id, uint32_t tid,
+		  uint64_t *ret_cost_ns)
+{
+	struct process *process = find_process(self, id);
+	uint64_t begin_ns = clock_cpu_ns(); /* of ours: waiting for a CPU costs nobody */
+	int err;
+
+	*ret_cost_ns = 0;
+	if (!process || process != find_latest(self, id->pid))
+		return -ESRCH;
+	err = read_version(self, id, tid, process);
+	*ret_cost_ns = clock_cpu_ns() - begin_ns;
+	return err;
 }
 
 int proc_table__refresh(struct proc_table *self, const struct proc_id *id, uint32_t tid,
 			uint64_t now_ns)
 {
-	uint64_t hash_pid = hash_u64(id->pid, 0);
-	struct process *process;
-	struct mapping *mappings;
-	uint32_t row, latest, cnt;
-	uint64_t begin_ns;
+	struct process *process = find_process(self, id);
+	uint64_t cost_ns;
 	int err;
 
-	if (hash_index__find(&self->by_id, hash_id(id), id, &row) ||
-	    hash_index__find(&self->by_pid, hash_pid, &id->pid, &latest) || row != latest)
+	if (!process)
 		return -ESRCH;
-	process = &self->processes[row];
 	if (now_ns < process->refresh_at_ns)
 		return 0;
-	begin_ns = clock_cpu_ns(); /* of ours: waiting for a CPU costs nobody */
-	err = read_mappings(self, id, tid, &mappings, &cnt);
-	process->refresh_at_ns = now_ns + max_of(REFRESH_INTERVAL_NS,
-						 REFRESH_COST_FACTOR * (clock_cpu_ns() - begin_ns));
-	if (err)
-		return err;
-	self->mapping_cnt = self->mapping_cnt - process->mapping_cnt + cnt;
-	free(process->mappings);
-	process->mappings = mappings;
-	process->mapping_cnt = cnt;
-	return 1;
+	err = reread(self, id, tid, &cost_ns);
+	process->refresh_at_ns =
+		now_ns + max_of(REFRESH_INTERVAL_NS, REFRESH_COST_FACTOR * cost_ns);
+	return err ? err : 1;
+}
+
+static bool budget__has_some(struct budget *self, uint64_t now_ns)
+{
+	if (self->filled_at_ns && now_ns > self->filled_at_ns)
+		self->left_ns = min_of(
+			self->left_ns + (int64_t)((now_ns - self->filled_at_ns) / self->part),
+			self->max_ns);
+	self->filled_at_ns = now_ns;
+	return self->left_ns > 0;
+}
+
+int proc_table__verify(struct proc_table *self, const struct proc_id *id, uint32_t tid,
+		       uint64_t now_ns, uint64_t since_ns, bool is_urgent)
+{
+	struct budget *budget = is_urgent ? &self->urgent : &self->lax;
+	const struct process *process = find_process(self, id);
+	const struct maps_version *newest = process ? maps_history__newest(&process->history) :
+						      NULL;
+	uint64_t cost_ns;
+	int err;
+
+	if (!newest)
+		return -ESRCH;
+	if (newest->read_at_ns >= since_ns)
+		return 1;
+	if (!budget__has_some(budget, now_ns))
+		return 0;
+	err = reread(self, id, tid, &cost_ns);
+	budget->left_ns -= (int64_t)cost_ns;
+	return err ? err : 1;
+}
+
+int proc_table__mappings(const struct proc_table *self, const struct proc_id *id,
+			 const struct mapping **ret_mappings, uint32_t *ret_cnt)
+{
+	const struct process *process = find_process(self, id);
+	const struct maps_version *newest = process ? maps_history__newest(&process->history) :
+						      NULL;
+
+	if (!newest)
+		return -ESRCH;
+	*ret_mappings = newest->mappings;
+	*ret_cnt = newest->cnt;
+	return 0;
+}
+
+void proc_table__set_epoch(struct proc_table *self, const struct proc_id *id, uint32_t epoch)
+{
+	const struct process *process = find_process(self, id);
+	struct maps_version *newest = process ? maps_history__newest(&process->history) : NULL;
+
+	if (!newest)
+		return;
+	if (!newest->epoch_first)
+		newest->epoch_first = epoch;
+	newest->epoch_last = epoch;
+}
+
+int proc_table__find_at(struct proc_table *self, const struct proc_id *id, uint32_t epoch,
+			bool is_doubted, uint64_t addr, const struct mapping **ret_mapping)
+{
+	const struct process *process = find_process(self, id);
+
+	return process ? maps_history__find_at(&process->history, epoch, is_doubted, addr,
+					       ret_mapping) :
+			 -ESRCH;
+}
+
+int proc_table__latest(const struct proc_table *self, uint32_t pid, struct proc_id *ret_id)
+{
+	const struct process *process = find_latest(self, pid);
+
+	if (!process)
+		return -ESRCH;
+	*ret_id = process->id;
+	return 0;
 }
 
 uint32_t proc_table__module_cnt(const struct proc_table *self)
