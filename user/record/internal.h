@@ -2,12 +2,20 @@
 #ifndef PP_RECORD_INTERNAL_H
 #define PP_RECORD_INTERNAL_H
 /*
- * What run.c (the life of a run) and window.c (counts into a profile) share.
+ * What run.c (the life of a run), window.c (counts into a profile), stack.c (one count's addresses) and
+ * unwinder.c (the kernel's tables) share.
  */
 #include "pp/collect.h"
 #include "pp/proc.h"
 #include "pp/profile.h"
 #include "pp/record.h"
+
+static inline struct proc_id proc_id_of(const struct pp_proc_id *id)
+{
+	return (struct proc_id){ .pid = id->tgid,
+				 .exec_id = id->exec_id,
+				 .start_boottime_ns = id->start_boottime_ns };
+}
 
 /* What the host and we ourselves had used, at the beginning of a window. */
 struct usage {
@@ -37,5 +45,17 @@ void window__add(struct window *self, const struct collect_count *count, uint64_
 /* Fills in account and meta. */
 int window__close(struct window *self, const struct sysroot *root,
 		  const struct collect_stats *stats, const struct session_spec *spec);
+
+#define STACK_FRAMES_MAX (PP_USER_FRAMES_MAX + PP_KERNEL_FRAMES_MAX)
+
+/* A stack on its way into the profile. */
+struct stack_build {
+	uint32_t frames[STACK_FRAMES_MAX];
+	uint32_t depth;
+	uint32_t kernel_depth;
+	enum profile_stack_end end;
+};
+int stack__build(struct window *window, const struct collect_count *count, uint64_t now_ns,
+		 struct stack_build *stack);
 
 #endif

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * From the kernel's counts to a profile: addresses become {module, offset} here, while the process table
- * is as fresh as it gets, and stay without names until the window is closed. The only place where the
- * kernel's view and the profile's meet.
+ * From the kernel's counts to a profile: each is added (its stack is stack.c's) while the process table is as
+ * fresh as it gets, and stays without names until the window is closed. Then the account is made up.
  */
 #include "internal.h"
 
@@ -17,17 +16,6 @@
 #include "pp/base/cleanup.h"
 #include "pp/base/clock.h"
 #include "pp/base/sysroot.h"
-
-#define FRAMES_MAX (PP_USER_FRAMES_MAX + PP_KERNEL_FRAMES_MAX)
-_Static_assert(FRAMES_MAX <= PROFILE_DEPTH_MAX, "a whole stack fits into a profile");
-
-/* A stack on its way into the profile. */
-struct stack_build {
-	uint32_t frames[FRAMES_MAX];
-	uint32_t depth;
-	uint32_t kernel_depth;
-	enum profile_stack_end end;
-};
 
 /* user nice system idle iowait irq softirq steal, from the first line; the rest of the file is long. */
 #define STAT_FIELDS 8
@@ -86,13 +74,6 @@ void window__clear(struct window *self)
 	memset(self, 0, sizeof(*self));
 }
 
-static struct proc_id proc_id_of(const struct pp_proc_id *id)
-{
-	return (struct proc_id){ .pid = id->tgid,
-				 .exec_id = id->exec_id,
-				 .start_boottime_ns = id->start_boottime_ns };
-}
-
 void window__note(struct window *self, const struct pp_proc_id *proc, uint32_t tid)
 {
 	struct proc_id id = proc_id_of(proc);
@@ -101,114 +82,10 @@ void window__note(struct window *self, const struct pp_proc_id *proc, uint32_t t
 			       tid); /* one that has gone stays unknown, and is counted */
 }
 
-static enum profile_stack_end end_of(const struct collect_count *count)
-{
-	if (!count->user_stored)
-		return STACK_END_NOT_STORED;
-	switch (count->key->end & PP_END_MASK) {
-	case PP_END_NO_USER: return STACK_END_NONE;
-	case PP_END_FRAMES_MAX: return STACK_END_TRUNCATED;
-	case PP_END_FAULT: return STACK_END_UNREADABLE;
-	default: return STACK_END_NO_FRAME_POINTER;
-	}
-}
-
-/* Modules of profile and table have the same numbers: symbolization relies on it. */
-static int module__sync(struct window *self)
-{
-	uint32_t ignored;
-	int err = 0;
-
-	while (!err && self->profile->module_cnt < proc_table__module_cnt(self->table))
-		err = profile__module(
-			self->profile,
-			proc_table__module(self->table, self->profile->module_cnt)->path, "",
-			&ignored);
-	return err;
-}
-
-/* Never a guess: one frame without module. */
-static int unknown_frame(struct window *self, uint32_t *ret_frame)
-{
-	return profile__frame(self->profile, FRAME_NATIVE, 0, 0, false, ret_frame);
-}
-
-/*
- * One user address. Returns 0, -ENOENT when it lies in no executable mapping (the address is no code),
- * -ESRCH when the process had gone before its maps could be read.
- */
-static int user_frame(struct window *self, const struct proc_id *id, uint32_t tid, uint64_t addr,
-		      bool is_return, uint64_t now_ns, uint32_t *ret_frame)
-{
-	const struct mapping *mapping;
-	int err = proc_table__find(self->table, id, addr, &mapping);
-
-	if (err == -ENOENT && proc_table__refresh(self->table, id, tid, now_ns) == 1)
-		err = proc_table__find(self->table, id, addr, &mapping);
-	if (err == -ESRCH)
-		return unknown_frame(self, ret_frame);
-	if (err)
-		return err;
-	err = module__sync(self);
-	if (err)
-		return err;
-	switch (mapping->kind) {
-	case MAPPING_FILE:
-		return profile__frame(self->profile, FRAME_NATIVE, mapping->module,
-				      mapping__addr_to_off(mapping, addr), is_return, ret_frame);
-	case MAPPING_VDSO:
-		return profile__frame(self->profile, FRAME_VDSO, mapping->module,
-				      addr - mapping->start_addr, is_return, ret_frame);
-	default: return profile__frame(self->profile, FRAME_ANON, 0, 0, false, ret_frame);
-	}
-}
-
-static int add_kernel_frames(struct window *self, const struct collect_count *count,
-			     struct stack_build *stack)
-{
-	int err = 0;
-
-	for (uint32_t i = 0;
-	     i < min_of(count->kernel_depth, (uint32_t)PP_KERNEL_FRAMES_MAX) && !err; i++)
-		err = profile__frame(self->profile, FRAME_KERNEL, 0, count->kernel_addrs[i], i > 0,
-				     &stack->frames[stack->depth++]);
-	stack->kernel_depth = stack->depth;
-	return err;
-}
-
-/*
- * A frame pointer walk through code that has none finds numbers that are no return addresses: at the
- * first that lies in no executable mapping the stack is cut, and says so.
- */
-static int add_user_frames(struct window *self, const struct collect_count *count, uint64_t now_ns,
-			   struct stack_build *stack)
-{
-	struct proc_id id = proc_id_of(&count->key->proc);
-
-	for (uint32_t i = 0; i < min_of(count->user_depth, (uint32_t)PP_USER_FRAMES_MAX); i++) {
-		uint64_t frame = count->user_addrs[i];
-		bool is_return = i > 0 && !(frame & PP_FRAME_EXACT);
-		int err = user_frame(self, &id, count->tid, frame & PP_FRAME_ADDR, is_return,
-				     now_ns, &stack->frames[stack->depth]);
-
-		if (err == -ENOENT && i > 0) {
-			stack->end = STACK_END_BAD_RETURN;
-			return 0;
-		}
-		if (err ==
-		    -ENOENT) /* the CPU was there: mapped after the maps were read, and gone */
-			err = unknown_frame(self, &stack->frames[stack->depth]);
-		if (err)
-			return err;
-		stack->depth++;
-	}
-	return 0;
-}
-
 static int try_add(struct window *self, const struct collect_count *count, uint64_t now_ns)
 {
 	const struct pp_sample_key *key = count->key;
-	struct stack_build stack = { .end = end_of(count) };
+	struct stack_build stack;
 	char comm[PP_COMM_BYTES + 1] = {};
 	uint32_t process, stack_index, known = self->profile->process_cnt;
 	int err;
@@ -219,9 +96,7 @@ static int try_add(struct window *self, const struct collect_count *count, uint6
 	if (!err && process == known && count->user_depth) /* the announcement may have been lost */
 		window__note(self, &key->proc, count->tid);
 	if (!err)
-		err = add_kernel_frames(self, count, &stack);
-	if (!err)
-		err = add_user_frames(self, count, now_ns, &stack);
+		err = stack__build(self, count, now_ns, &stack);
 	if (!err)
 		err = profile__stack(self->profile, stack.frames, stack.depth, stack.kernel_depth,
 				     &stack_index);

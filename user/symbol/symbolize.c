@@ -3,9 +3,9 @@
  * Names a finished profile: frames are sorted by module and place, each module becomes one job
  * (job.c), kernel frames one pass over kallsyms (kallsyms.c), and the answers go back into the frames.
  * A return address is looked up one byte earlier, inside its call: after a call that never returns it
- * would lie in the next function. Then stacks are cut where a caller cannot be one. Last, a stack whose
- * outermost user frame lies in a known bottom is complete, however its walk ended there. One module's
- * tables are in memory at a time.
+ * would lie in the next function. Then stacks are cut where a caller that was found by frame pointer cannot
+ * be one. Last, a stack whose outermost user frame lies in a known bottom is complete, however its walk
+ * ended there. One module's tables are in memory at a time.
  */
 #include "internal.h"
 
@@ -35,7 +35,7 @@ struct naming {
 	uint32_t cnt;
 	uint64_t *offs; /* of one module, distinct */
 	uint8_t *bottoms; /* enum symbol_bottom by frame */
-	uint8_t *no_returns; /* by frame: it says to be a return address, and is none */
+	uint8_t *no_returns; /* by frame: guessed to be a return address, and is none */
 };
 
 static int compare_questions(const void *a, const void *b)
@@ -97,7 +97,7 @@ static int answer(struct naming *self, uint32_t from, uint32_t to,
 		if (result->bottoms)
 			self->bottoms[frame] = result->bottoms[off_i];
 		if (result->no_returns)
-			self->no_returns[frame] = self->profile->frames[frame].is_return &&
+			self->no_returns[frame] = self->profile->frames[frame].is_guessed &&
 						  result->no_returns[off_i];
 		if (name == 0)
 			continue;
@@ -209,6 +209,17 @@ static bool cut_at_no_return(const struct naming *self, struct profile_stack *st
 	return false;
 }
 
+/* That code was made at run time, or that its table was still to come, says more than where it ended. */
+static enum profile_stack_end end_when_cut(enum profile_stack_end end)
+{
+	switch (end) {
+	case STACK_END_JIT:
+	case STACK_END_JIT_CUT: return STACK_END_JIT_CUT;
+	case STACK_END_NOT_LOADED: return STACK_END_NOT_LOADED;
+	default: return STACK_END_BAD_RETURN;
+	}
+}
+
 static void cut_stacks(const struct naming *self, uint8_t *is_cut)
 {
 	struct profile *profile = self->profile;
@@ -217,7 +228,7 @@ static void cut_stacks(const struct naming *self, uint8_t *is_cut)
 		is_cut[i] = cut_at_no_return(self, &profile->stacks[i]);
 	for (uint32_t i = 0; i < profile->sample_cnt; i++)
 		if (is_cut[profile->samples[i].stack])
-			profile->samples[i].end = STACK_END_BAD_RETURN;
+			profile->samples[i].end = end_when_cut(profile->samples[i].end);
 }
 
 static bool is_at_bottom(const struct naming *self, const struct profile_stack *stack)
@@ -233,6 +244,20 @@ static bool is_at_bottom(const struct naming *self, const struct profile_stack *
 	       (self->bottoms[frame] == SYMBOL_BOTTOM_THREAD && profile->frames[frame].is_return);
 }
 
+/* A table that was missing, or mappings that changed: frames may be missing in between. */
+static enum profile_stack_end end_at_bottom(enum profile_stack_end end)
+{
+	switch (end) {
+	case STACK_END_NONE:
+	case STACK_END_NOT_STORED:
+	case STACK_END_NOT_LOADED:
+	case STACK_END_STALE: return end;
+	case STACK_END_JIT:
+	case STACK_END_JIT_CUT: return STACK_END_JIT;
+	default: return STACK_END_COMPLETE;
+	}
+}
+
 static void mark_complete(const struct naming *self)
 {
 	struct profile *profile = self->profile;
@@ -240,9 +265,8 @@ static void mark_complete(const struct naming *self)
 	for (uint32_t i = 0; i < profile->sample_cnt; i++) {
 		struct profile_sample *sample = &profile->samples[i];
 
-		if (sample->end != STACK_END_NONE && sample->end != STACK_END_NOT_STORED &&
-		    is_at_bottom(self, &profile->stacks[sample->stack]))
-			sample->end = STACK_END_COMPLETE;
+		if (is_at_bottom(self, &profile->stacks[sample->stack]))
+			sample->end = end_at_bottom(sample->end);
 	}
 }
 
