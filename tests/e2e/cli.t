@@ -49,6 +49,13 @@ run version
 check_text "version" '^pulseprof [0-9]+\.[0-9]+\.[0-9]+$' out
 run -j version
 check "-j version is an object" jq -e '.version | test("^[0-9.]+$")' out
+run -j help
+check "-j help is the table of commands" jq -e 'any(.[]; .object == "profile" and .command == "record" and
+	any(.options[]; .name == "duration" and .arg == "S"))' out
+run -j unwind help
+check "-j help of an object has only its commands" jq -e 'length == 3 and all(.[]; .object == "unwind")' out
+run -jp version
+check "-jp is -j and -p" lines_between 3 3 out
 
 # --- wrong words
 
@@ -59,10 +66,13 @@ wrong "no command" 'command is missing' feature
 wrong "an unknown command" "no command 'frob'" feature frob
 wrong "an unknown global option" "no option '--frob'" --frob
 wrong "an unknown short option" "no option '-x'" -x
+wrong "one among others" "no option '-Vx'" -Vx
+wrong "the program's version is no option of a command" "no option '-V'" profile record -V
 wrong "a word too many" "unexpected word 'x'" version x
 wrong "a word too many for a list" "unexpected word 'x'" prog list x
 wrong "an unknown option" "no option '--frob'" profile record --frob
 wrong "an ambiguous option" "'--p' may mean: pid, pretty" profile record --p 1
+wrong "an empty name for the output" "'--output' needs a value" profile record --output ''
 wrong "a value where none is taken" 'takes no value' profile record --idle=yes
 wrong "no value" "needs a value: HZ" profile record --rate
 wrong "an empty rate" 'usage' profile record --rate=
@@ -87,7 +97,7 @@ check "with -p it is indented" lines_between 4 8 out
 
 : >file
 ln -s nowhere link
-for path in "" file/x nowhere/x . file/; do
+for path in file/x nowhere/x . file/; do
 	run profile record --duration 60 --output "$path"
 	check_is "output '$path' is refused before the run: exit code 1" "$STATUS" 1
 	check_text "output '$path' is told" "'$path' cannot be written: " err

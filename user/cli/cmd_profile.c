@@ -79,6 +79,8 @@ static int take_option(struct cli *cli, int id, const char *value, struct reques
 	}
 	if (err)
 		return cli__usage(cli, "'%s': %s", value, why ? why : errname(err));
+	if (id == OPTION_OUTPUT && !*value)
+		return cli__usage(cli, "option '--output' needs a value: FILE");
 	return CLI_DONE;
 }
 
@@ -98,10 +100,8 @@ static int parse(struct cli *cli, int argc, char **argv, struct request *request
 			return cli__usage(cli, "unexpected word '%s' (a command stands after --)",
 					  argv[pos]);
 		id = cli__option(cli, argc, argv, &pos, &value);
-		if (id == CLI_OPTION_HELP) {
-			cli__print_help("profile");
-			return CLI_DONE;
-		}
+		if (id == CLI_OPTION_HELP)
+			return cli__print_help(cli, "profile");
 		code = id < 0 ? CLI_USAGE : take_option(cli, id, value, request);
 		if (code)
 			return code;

@@ -49,7 +49,7 @@ struct cli_command {
 
 /* table.c */
 int cli__dispatch(struct cli *cli, int argc, char **argv);
-void cli__print_help(const char *object); /* NULL: all */
+int cli__print_help(struct cli *cli, const char *object); /* NULL: all. Returns CLI_DONE. */
 /*
  * Takes the option at argv[*pos] and its value and moves *pos behind them. Returns its id, or -1 after
  * having told what is wrong.
@@ -74,6 +74,7 @@ void view__print_json(struct cli *cli, struct json_object *json);
 /* rows: a JSON array of objects. */
 int view__print_rows(struct cli *cli, struct json_object *rows, const struct view_column *columns,
 		     uint32_t column_cnt);
+int view__print_fields(struct cli *cli, struct json_object *object); /* one row, a line a field */
 /* Text from outside made harmless for a terminal: what is not printable becomes \xNN. Returns text. */
 char *view__safe(const char *from, char *text, size_t text_bytes);
 
@@ -82,6 +83,11 @@ int cmd_feature_probe(struct cli *cli, int argc, char **argv);
 int cmd_link_list(struct cli *cli, int argc, char **argv);
 int cmd_prog_list(struct cli *cli, int argc, char **argv);
 int cmd_map_list(struct cli *cli, int argc, char **argv);
+int cmd_unwind_show(struct cli *cli, int argc, char **argv);
+int cmd_unwind_explain(struct cli *cli, int argc, char **argv);
+int cmd_unwind_dump(struct cli *cli, int argc, char **argv);
 extern const struct cli_option record_options[];
+extern const struct cli_option unwind_options[];
+extern const struct cli_option explain_options[];
 
 #endif

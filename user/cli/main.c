@@ -91,7 +91,7 @@ static int run(struct cli *cli, int argc, char **argv)
 
 	while (pos < argc && argv[pos][0] == '-') {
 		switch (cli__option(cli, argc, argv, &pos, &value)) {
-		case CLI_OPTION_HELP: cli__print_help(NULL); return CLI_DONE;
+		case CLI_OPTION_HELP: return cli__print_help(cli, NULL);
 		case CLI_OPTION_JSON: break;
 		case CLI_OPTION_PRETTY: break;
 		case CLI_OPTION_OWN: printf("pulseprof %s\n", PP_VERSION); return CLI_DONE;

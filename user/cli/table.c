@@ -3,6 +3,7 @@
  * The one table of commands: it drives dispatch, `help` and usage lines. Words and options may be cut
  * short as long as they stay unambiguous; else the candidates are listed.
  */
+#include <errno.h>
 #include <string.h>
 
 #include "internal.h"
@@ -24,6 +25,13 @@ static const struct cli_command commands[] = {
 	{ "map", "list", "", "our maps in the kernel", NULL, cmd_map_list },
 	{ "link", "list", "", "our links in the kernel: none while nothing is profiled", NULL,
 	  cmd_link_list },
+	{ "unwind", "show", "PID", "how the stacks of a process are unwound, range by range",
+	  unwind_options, cmd_unwind_show },
+	{ "unwind", "explain", "PID ADDR [OPTIONS]",
+	  "mapping, page, row and rule at an address, and what would be read", explain_options,
+	  cmd_unwind_explain },
+	{ "unwind", "dump", "FILE", "every unwind row of an ELF file, and the sums", unwind_options,
+	  cmd_unwind_dump },
 	{ "version", NULL, "", "the version of this program", NULL, cmd_version },
 	{ "help", NULL, "[OBJECT]", "this text, or that of one object", NULL, cmd_help },
 };
@@ -137,10 +145,8 @@ int cli__dispatch(struct cli *cli, int argc, char **argv)
 	if (argc < 2)
 		return cli__usage(cli, "a command is missing, 'pulseprof %s help' lists them",
 				  command->object);
-	if (!strcmp(argv[1], "help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "--help")) {
-		cli__print_help(command->object);
-		return CLI_DONE;
-	}
+	if (!strcmp(argv[1], "help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "--help"))
+		return cli__print_help(cli, command->object);
 	match = match_verb(command->object, argv[1]);
 	command = only_match(cli, &match, "command", argv[1]);
 	if (!command)
@@ -169,15 +175,24 @@ static const struct cli_option *find_option(struct cli *cli, const struct cli_op
 	return option;
 }
 
-static int short_option(struct cli *cli, const char *word)
+/* "-jp" is "-j -p"; of several that end it all the first counts. */
+static int short_options(struct cli *cli, const char *word)
 {
-	switch (word[1] && !word[2] ? word[1] : 0) {
-	case 'p': cli->pretty = true; /* fall through */
-	case 'j': cli->json = true; return CLI_OPTION_JSON;
-	case 'h': return CLI_OPTION_HELP;
-	case 'V': return CLI_OPTION_OWN;
-	default: (void)cli__usage(cli, "no option '%s'", word); return -1;
+	int id = word[1] ? CLI_OPTION_JSON : -1;
+
+	for (const char *letter = word + 1; *letter && id != -1; letter++) {
+		int ends = *letter == 'h'		   ? CLI_OPTION_HELP :
+			   *letter == 'V' && !cli->command ? CLI_OPTION_OWN :
+							     -1;
+
+		cli->json = cli->json || *letter == 'j' || *letter == 'p';
+		cli->pretty = cli->pretty || *letter == 'p';
+		if (*letter != 'j' && *letter != 'p')
+			id = ends == -1 || id == CLI_OPTION_JSON ? ends : id;
 	}
+	if (id == -1)
+		(void)cli__usage(cli, "no option '%s'", word);
+	return id;
 }
 
 int cli__option(struct cli *cli, int argc, char **argv, int *pos, const char **ret_value)
@@ -187,7 +202,7 @@ int cli__option(struct cli *cli, int argc, char **argv, int *pos, const char **r
 	size_t len;
 
 	if (word[1] != '-')
-		return short_option(cli, word);
+		return short_options(cli, word);
 	word += 2;
 	len = strcspn(word, "=");
 	option = find_option(cli, cli->command ? cli->command->options : global_options, word, len);
@@ -227,28 +242,93 @@ static void print_command(const struct cli_command *command)
 	       command->help);
 }
 
-void cli__print_help(const char *object)
+/* An option as an object; the short letters of the global ones stand in their help. */
+static int add_options(struct json_object *row, const struct cli_option *options)
 {
-	if (!object)
-		printf("pulseprof %s: CPU profiles of this host, with or without its daemon\n\n"
-		       "Usage: pulseprof [OPTIONS] OBJECT { COMMAND | help }\n\n",
-		       PP_VERSION);
-	for (uint32_t i = 0; i < ARRAY_SIZE(commands); i++) {
-		if (object && strcmp(commands[i].object, object))
-			continue;
-		print_command(&commands[i]);
-		if (object && commands[i].options) {
-			printf("\n");
-			print_options(commands[i].options);
-		}
+	struct json_object *list = json__new_array();
+	int err = json__add(row, "options", list);
+
+	for (; !err && options && options->name; options++) {
+		struct json_object *option = json__new_object();
+
+		err = json__add_str(option, "name", options->name);
+		if (!err)
+			err = json__add_str(option, "arg", options->arg ? options->arg : "");
+		if (!err)
+			err = json__add_str(option, "help", options->help);
+		if (!err)
+			err = json__add(list, NULL, option);
+		else
+			json__put(option);
 	}
-	if (object)
-		return;
+	return err;
+}
+
+static int add_command(struct json_object *rows, const struct cli_command *command)
+{
+	struct json_object *row = json__new_object();
+	int err = json__add_str(row, "object", command->object);
+
+	if (!err)
+		err = json__add_str(row, "command", command->verb ? command->verb : "");
+	if (!err)
+		err = json__add_str(row, "args", command->args);
+	if (!err)
+		err = json__add_str(row, "help", command->help);
+	if (!err)
+		err = add_options(row, command->options);
+	if (err) {
+		json__put(row);
+		return err;
+	}
+	return json__add(rows, NULL, row);
+}
+
+static int print_help_json(struct cli *cli, const char *object)
+{
+	_auto_json_ struct json_object *rows = json__new_array();
+	int err = rows ? 0 : -ENOMEM;
+
+	for (uint32_t i = 0; i < ARRAY_SIZE(commands) && !err; i++) {
+		if (!object || !strcmp(commands[i].object, object))
+			err = add_command(rows, &commands[i]);
+	}
+	if (err)
+		return cli__fail(cli, CLI_FAILED, err, NULL, "out of memory");
+	view__print_json(cli, rows);
+	return CLI_DONE;
+}
+
+static void print_all_help(void)
+{
+	printf("pulseprof %s: CPU profiles of this host, with or without its daemon\n\n"
+	       "Usage: pulseprof [OPTIONS] OBJECT { COMMAND | help }\n\n",
+	       PP_VERSION);
+	for (uint32_t i = 0; i < ARRAY_SIZE(commands); i++)
+		print_command(&commands[i]);
 	printf("\nOptions:\n");
 	print_options(global_options);
 	printf("\nWords and options may be cut short as long as they are unambiguous.\n"
 	       "Exit status: 0 done, 1 failed, 2 usage, 3 no daemon, 4 not possible here\n"
 	       "(kernel or permission), 5 losses under --strict.\n");
+}
+
+int cli__print_help(struct cli *cli, const char *object)
+{
+	if (cli->json)
+		return print_help_json(cli, object);
+	if (!object)
+		print_all_help();
+	for (uint32_t i = 0; object && i < ARRAY_SIZE(commands); i++) {
+		if (strcmp(commands[i].object, object))
+			continue;
+		print_command(&commands[i]);
+		if (commands[i].options) {
+			printf("\n");
+			print_options(commands[i].options);
+		}
+	}
+	return CLI_DONE;
 }
 
 static int cmd_help(struct cli *cli, int argc, char **argv)
@@ -264,6 +344,5 @@ static int cmd_help(struct cli *cli, int argc, char **argv)
 		if (!command)
 			return CLI_USAGE;
 	}
-	cli__print_help(command ? command->object : NULL);
-	return CLI_DONE;
+	return cli__print_help(cli, command ? command->object : NULL);
 }

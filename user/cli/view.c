@@ -162,3 +162,22 @@ int view__print_rows(struct cli *cli, struct json_object *rows, const struct vie
 		print_row(cli, json__at(rows, r), columns, column_cnt, widths);
 	return CLI_DONE;
 }
+
+/* A member's name and text, as a line. */
+static int print_field(void *arg, const char *name, struct json_object *value)
+{
+	struct json_object *object = arg;
+	char text[512];
+
+	fprintf(stdout, "%-18s  %s\n", name, field_text(object, name, text, sizeof(text)));
+	return 0;
+}
+
+int view__print_fields(struct cli *cli, struct json_object *object)
+{
+	if (cli->json)
+		view__print_json(cli, object);
+	else
+		(void)json__each(object, print_field, object); /* print_field never fails */
+	return CLI_DONE;
+}
