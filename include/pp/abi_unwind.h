@@ -82,7 +82,7 @@ enum pp_range_kind {
 	PP_RANGE_FP, /* a file without any: frame pointer */
 	PP_RANGE_JIT, /* anonymous executable memory: frame pointer, marked */
 };
-/* Executable addresses of one process, ascending, not overlapping. */
+/* Executable addresses of one process, ascending, not overlapping, all below 2^63 (no [vsyscall]). */
 struct pp_range {
 	__u64 start_addr;
 	__u64 end_addr;
