@@ -408,6 +408,35 @@ static void a_refresh_replaces_the_table_and_then_waits(void **state)
 	assert_int_equal(proc_table__refresh(tree->table, &later, 42, 120000000000), 1);
 }
 
+static void an_older_reading_is_verified_within_a_budget(void **state)
+{
+	struct tree *tree = *state;
+	struct proc_id id = id_of(42, 0), latest;
+	const struct mapping *list;
+	uint64_t now = 1000000000;
+	uint32_t cnt, read = 0;
+
+	put_process(tree, 42, 'S', "10000-20000 r-xp 00000000 00:00 0 \n");
+	assert_int_equal(proc_table__verify(tree->table, &id, 42, now, 0, true), -ESRCH);
+	assert_int_equal(proc_table__latest(tree->table, 42, &latest), -ESRCH);
+	assert_int_equal(proc_table__note(tree->table, &id, 42), 0);
+	assert_int_equal(proc_table__latest(tree->table, 42, &latest), 0);
+	assert_memory_equal(&latest, &id, sizeof(id));
+	put(tree, "proc/42/maps", "30000-40000 r-xp 00000000 00:00 0 \n");
+	assert_int_equal(proc_table__verify(tree->table, &id, 42, now, 0, true), 1);
+	assert_int_equal(proc_table__mappings(tree->table, &id, &list, &cnt), 0);
+	assert_int_equal(list[0].start_addr, 0x10000); /* late enough as it was */
+	assert_int_equal(proc_table__verify(tree->table, &id, 42, now, UINT64_MAX, true), 1);
+	assert_int_equal(proc_table__mappings(tree->table, &id, &list, &cnt), 0);
+	assert_int_equal(list[0].start_addr, 0x30000);
+	while (proc_table__verify(tree->table, &id, 42, now, UINT64_MAX, false) == 1)
+		assert_true(++read < 10000); /* time stands still: 5 ms of reading */
+	assert_true(read > 0);
+	assert_int_equal(proc_table__verify(tree->table, &id, 42, now, UINT64_MAX, true), 1);
+	now += 60000000000;
+	assert_int_equal(proc_table__verify(tree->table, &id, 42, now, UINT64_MAX, false), 1);
+}
+
 /* What mapping__open says about a mapping of shown, whose inode is st's. */
 static int open_stat(struct tree *tree, struct stat st, const char *shown)
 {
@@ -540,6 +569,7 @@ int main(void)
 		TREE_TEST(a_process_without_user_memory_is_known_and_empty),
 		TREE_TEST(the_same_inode_on_another_device_is_another_file),
 		TREE_TEST(a_refresh_replaces_the_table_and_then_waits),
+		TREE_TEST(an_older_reading_is_verified_within_a_budget),
 		TREE_TEST(paths_are_resolved_inside_the_root_of_the_task),
 		TREE_TEST(fifos_and_devices_are_refused_untouched),
 		TREE_TEST(map_files_beats_a_path_that_was_replaced),
