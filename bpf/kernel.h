@@ -19,6 +19,9 @@ struct mm_struct {
 	unsigned long total_vm; /* pages; grows and shrinks with every mapping */
 	unsigned long exec_vm; /* pages of executable, not writable mappings */
 	int map_count;
+	unsigned long
+		start_code; /* these two are set by exec, at random places, and copied by fork */
+	unsigned long start_stack;
 };
 /* Advanced with every change of the mappings: seqcount_t since 6.14, int from 6.4 on. */
 typedef struct {

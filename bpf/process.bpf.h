@@ -57,11 +57,6 @@ static __always_inline void process__add(struct scratch *s, __u64 *cnt, const st
 		count(cnt, PP_CNT_PROC_TABLE_FULL);
 }
 
-static __always_inline bool mm__may_differ(const struct pp_mm *a, const struct pp_mm *b)
-{
-	return a->seq != b->seq || a->total_vm != b->total_vm || a->map_count != b->map_count;
-}
-
 static __always_inline void ask_when_due(struct scratch *s, struct pp_proc_info *info, __u64 *cnt,
 					 __u32 why, const struct pp_mm *mm)
 {
@@ -75,50 +70,71 @@ static __always_inline void ask_when_due(struct scratch *s, struct pp_proc_info 
 	info->window = pp_run.window;
 }
 
+/* A row that was recycled between our reads is no row. Returns its epoch, or 0. */
+static __always_inline __u32 process__take_ranges(struct walk *walk, struct pp_proc_info *info,
+						  const struct pp_proc_id *id)
+{
+	__u32 epoch = *(volatile __u32 *)&info->epoch;
+
+	walk->range_first = *(volatile __u32 *)&info->range_first;
+	walk->range_cnt = *(volatile __u32 *)&info->range_cnt;
+	if (epoch && *(volatile __u64 *)&info->check ==
+			     pp_proc_check(id, epoch, walk->range_first, walk->range_cnt))
+		return epoch;
+	walk->range_cnt = 0;
+	return 0;
+}
+
+/*
+ * Nothing is known of it yet. A child that has its parent's image walks by the parent's ranges, tagged, so
+ * that the first samples of what lives for milliseconds are whole too.
+ */
+static __always_inline void process__borrow_ranges(struct scratch *s, const struct pp_mm *mm,
+						   const struct pp_proc_id *parent)
+{
+	struct pp_proc_info *info = bpf_map_lookup_elem(&pp_procs, parent);
+	__u32 epoch;
+
+	if (!info || info->mm.exec_vm != mm->exec_vm)
+		return;
+	epoch = process__take_ranges(&s->walk, info, parent);
+	s->rec.key.maps = epoch ? epoch << 2 | PP_MAPS_MAYBE : 0;
+	s->rec.key.maps_tgid = epoch ? parent->tgid : 0;
+}
+
 /*
  * Fills in the walk's ranges (none: not known) and the sample's tag. mm is what the sample saw.
  */
 static __always_inline void process__look(struct scratch *s, __u64 *cnt, const struct pp_mm *mm)
 {
 	struct pp_proc_info *info = bpf_map_lookup_elem(&pp_procs, &s->rec.key.proc);
-	struct pp_proc_id owner = s->rec.key.proc;
-	__u32 epoch, first, ranges, why = 0, tag = 0;
+	struct pp_proc_id parent;
+	int image = IMAGE_OWN;
+	__u32 epoch = 0, why = 0;
 
 	s->walk.range_cnt = 0;
 	s->rec.key.maps = 0;
 	s->rec.key.maps_tgid = 0;
-	if (!info && task__borrows_mm(&owner)) {
-		info = bpf_map_lookup_elem(&pp_procs, &owner);
-		s->rec.key.maps_tgid = owner.tgid;
+	if (info)
+		epoch = process__take_ranges(&s->walk, info, &s->rec.key.proc);
+	if (epoch) {
+		why = mm__differs(&info->mm, mm);
+		s->rec.key.maps = epoch << 2 | (why == PP_ASK_CHANGED ? PP_MAPS_CHANGED :
+						why == PP_ASK_MAYBE   ? PP_MAPS_MAYBE :
+									0);
+	} else {
+		why = PP_ASK_NO_RANGE; /* the answer is still to come, or was lost */
+		image = task__parent_image(&parent);
+		if (image != IMAGE_OWN)
+			process__borrow_ranges(s, mm, &parent);
 	}
-	if (!info) {
+	if (!info && image != IMAGE_SHARED) { /* one that shares will exec: another process then */
 		process__add(s, cnt, mm);
 		return;
 	}
-	epoch = *(volatile __u32 *)&info->epoch;
-	first = *(volatile __u32 *)&info->range_first;
-	ranges = *(volatile __u32 *)&info->range_cnt;
-	if (info->mm.exec_vm != mm->exec_vm) {
-		why = PP_ASK_CHANGED;
-		tag = PP_MAPS_CHANGED;
-	} else if (mm__may_differ(&info->mm, mm)) {
-		why = PP_ASK_MAYBE;
-		tag = PP_MAPS_MAYBE;
-	}
-	/* A row that was recycled between our reads is no row. */
-	if (!epoch ||
-	    *(volatile __u64 *)&info->check != pp_proc_check(&owner, epoch, first, ranges)) {
-		why = PP_ASK_NO_RANGE; /* the answer is still to come, or was lost */
-	} else {
-		s->walk.range_first = first;
-		s->walk.range_cnt = ranges;
-		s->rec.key.maps = epoch << 2 | tag;
-	}
-	if (s->rec.key.maps_tgid) /* the owner's own samples ask */
-		return;
-	if (info->window != pp_run.window)
+	if (info && info->window != pp_run.window)
 		why = PP_ASK_NEW;
-	if (why)
+	if (info && why)
 		ask_when_due(s, info, cnt, why, mm);
 }
 
@@ -127,7 +143,6 @@ static __always_inline void process__ask_for_range(struct scratch *s, __u64 *cnt
 						   const struct pp_mm *mm)
 {
 	struct pp_proc_info *info = bpf_map_lookup_elem(&pp_procs, &s->rec.key.proc);
-
 	if (info)
 		ask_when_due(s, info, cnt, PP_ASK_NO_RANGE, mm);
 }

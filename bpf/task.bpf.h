@@ -59,12 +59,28 @@ static __always_inline void task__read_id(struct pp_proc_id *ret_id, bool *ret_h
 	}
 }
 
-/*
- * A child of vfork (posix_spawn, system) runs in its parent's memory until it execs. Returns whether the
- * current task is one, then with its parent's id.
- */
-static __always_inline bool task__borrows_mm(struct pp_proc_id *ret_parent)
+/* 0, PP_ASK_CHANGED (executable memory was added or removed) or PP_ASK_MAYBE. */
+static __always_inline __u32 mm__differs(const struct pp_mm *a, const struct pp_mm *b)
 {
+	if (a->exec_vm != b->exec_vm)
+		return PP_ASK_CHANGED;
+	return a->seq != b->seq || a->total_vm != b->total_vm || a->map_count != b->map_count ?
+		       PP_ASK_MAYBE :
+		       0;
+}
+
+/*
+ * A child of fork has the mappings of its parent until it changes them; one of vfork (posix_spawn, system)
+ * is in the parent's memory itself until it execs. Returns whether the current task's image is its parent's,
+ * then with the parent's id. Both addresses are random to an exec: an adopting parent does not match.
+ */
+enum { IMAGE_OWN, IMAGE_FORKED, IMAGE_SHARED };
+static __always_inline int task__parent_image(struct pp_proc_id *ret_parent)
+{
+	__u64 code, stack, parent_code, parent_stack;
+	struct mm_struct *mm, *parent_mm;
+	__u32 tgid;
+
 	if (pp_has_task_btf) {
 		struct task_struct *task = bpf_get_current_task_btf();
 		struct task_struct *parent = task->real_parent;
@@ -72,17 +88,31 @@ static __always_inline bool task__borrows_mm(struct pp_proc_id *ret_parent)
 		ret_parent->tgid = parent->tgid;
 		ret_parent->exec_id = parent->self_exec_id;
 		ret_parent->start_boottime_ns = parent->group_leader->start_boottime;
-		return ret_parent->tgid != (__u32)task->tgid &&
-		       (__u64)task->mm == (__u64)parent->mm;
-	}
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-	struct task_struct *parent = BPF_CORE_READ(task, real_parent);
+		tgid = task->tgid;
+		mm = task->mm;
+		parent_mm = parent->mm;
+		code = mm->start_code;
+		stack = mm->start_stack;
+		parent_code = parent_mm->start_code;
+		parent_stack = parent_mm->start_stack;
+	} else {
+		struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+		struct task_struct *parent = BPF_CORE_READ(task, real_parent);
 
-	ret_parent->tgid = BPF_CORE_READ(parent, tgid);
-	ret_parent->exec_id = BPF_CORE_READ(parent, self_exec_id);
-	ret_parent->start_boottime_ns = BPF_CORE_READ(parent, group_leader, start_boottime);
-	return ret_parent->tgid != (__u32)BPF_CORE_READ(task, tgid) &&
-	       (__u64)BPF_CORE_READ(task, mm) == (__u64)BPF_CORE_READ(parent, mm);
+		ret_parent->tgid = BPF_CORE_READ(parent, tgid);
+		ret_parent->exec_id = BPF_CORE_READ(parent, self_exec_id);
+		ret_parent->start_boottime_ns = BPF_CORE_READ(parent, group_leader, start_boottime);
+		tgid = BPF_CORE_READ(task, tgid);
+		mm = BPF_CORE_READ(task, mm);
+		parent_mm = BPF_CORE_READ(parent, mm);
+		code = BPF_CORE_READ(mm, start_code);
+		stack = BPF_CORE_READ(mm, start_stack);
+		parent_code = BPF_CORE_READ(parent_mm, start_code);
+		parent_stack = BPF_CORE_READ(parent_mm, start_stack);
+	}
+	if (tgid == ret_parent->tgid || code != parent_code || stack != parent_stack)
+		return IMAGE_OWN;
+	return (__u64)mm == (__u64)parent_mm ? IMAGE_SHARED : IMAGE_FORKED;
 }
 
 #endif

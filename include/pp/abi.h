@@ -28,7 +28,7 @@ struct pp_sample_key {
 	__u32 event;
 	__u32 end; /* of the user stack: enum pp_end, PP_WALK_* */
 	__u32 maps; /* epoch << 2 | PP_MAPS_*: the mappings that its addresses belong to; 0: not told */
-	__u32 maps_tgid; /* the process whose mappings these are: a vfork child's parent; 0: its own */
+	__u32 maps_tgid; /* whose mappings these are: a young child walks by its parent's; 0: its own */
 };
 /* The epoch is that of pp_proc_info. MAYBE: something was mapped since, CHANGED: surely something executable. */
 #define PP_MAPS_MAYBE	1u
