@@ -236,5 +236,14 @@ int unwind_file__page(struct unwind_file *self, uint64_t page, struct unwind_pag
 		return 0;
 	}
 	err = gather(self, low, low + PP_PAGE_BYTES);
-	return err ? err : unwind_page__pack(&self->rows, ret_page);
+	if (err)
+		return err;
+	self->layer.cnt = 0;
+	for (size_t i = 0; i < self->rows.cnt && !err; i++) {
+		const struct elf_cfi_row *row = &self->rows.at[i];
+
+		err = rows__add(&self->layer, row->vaddr,
+				row->rule == RULE_BY_FP ? PP_RULE_NONE : row->rule);
+	}
+	return err ? err : unwind_page__pack(&self->layer, ret_page);
 }

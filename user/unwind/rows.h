@@ -35,6 +35,8 @@ static inline uint64_t rule_make(uint32_t form, uint32_t reg, int64_t cfa_bytes,
 #define RULE_END	     ((uint64_t)PP_CFA_END)
 #define RULE_SIGNAL	     ((uint64_t)PP_CFA_SIGNAL)
 #define RULE_UNSUPPORTED     ((uint64_t)PP_CFA_UNSUPPORTED)
+/* PP_RULE_NONE that nothing laid under it may fill; never leaves this room. */
+#define RULE_BY_FP ((uint64_t)15)
 
 /* Ascending, adjacent rules differ, at most PP_PAGE_ROWS_MAX. Zeroed: empty. */
 struct rows {
