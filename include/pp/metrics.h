@@ -33,7 +33,18 @@ struct json_object;
 	X(UNWIND_CACHE_EVICTED, "unwind_cache_evicted",                                           \
 	  "cached unwind tables removed to make room")                                            \
 	X(UNWIND_CACHE_UNWRITTEN, "unwind_cache_unwritten",                                       \
-	  "unwind tables not written to the cache")
+	  "unwind tables not written to the cache")                                               \
+	X(UNWIND_PAGES_CONVERTED, "unwind_pages_converted",                                       \
+	  "pages of code whose unwind rows were made")                                            \
+	X(UNWIND_PAGES_FROM_CACHE, "unwind_pages_from_cache", "pages of rows read from the disk") \
+	X(UNWIND_PAGES_EVICTED, "unwind_pages_evicted", "pages of rows dropped to make room")     \
+	X(UNWIND_PAGES_FAILED, "unwind_pages_failed", "pages whose rows could not be made")       \
+	X(UNWIND_PAGES_REFUSED, "unwind_pages_refused",                                           \
+	  "pages asked for beyond the memory allowed")                                            \
+	X(UNWIND_RANGES_REFUSED, "unwind_ranges_refused",                                         \
+	  "mappings without room: walked by frame pointer")                                       \
+	X(UNWIND_RULES_REFUSED, "unwind_rules_refused", "pages whose rules found no room")        \
+	X(UNWIND_CONVERT_NS, "unwind_convert_ns", "worker time to make pages of rows")
 enum metric_id {
 #define X(id, name, text) METRIC_##id,
 	PP_METRICS(X)

@@ -6,6 +6,7 @@
  * process has which ranges; on demand, under a byte budget, least recently used first. Writes the kernel's
  * memory through pointers that collect mapped; knows no BPF. Pages are converted on a worker. Loop thread.
  */
+#include <linux/types.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -34,7 +35,10 @@ struct unwind_options {
 	const char *cache_dir; /* borrowed; NULL: none */
 	uint64_t cache_bytes_max;
 };
+/* 16 MiB, or a quarter of the memory cgroup's limit if that is less; no cache directory. */
+struct unwind_options unwind_options__default(const struct sysroot *root);
 
+/* root: borrowed until the loop's end, like what memory points to until __free. */
 int unwind_tables__new(struct loop *loop, const struct sysroot *root,
 		       const struct unwind_memory *memory, const struct unwind_options *options,
 		       struct unwind_tables **ret_tables);
@@ -78,11 +82,29 @@ struct unwind_stats {
 	uint64_t pages_converted;
 	uint64_t pages_from_cache;
 	uint64_t pages_evicted;
-	uint64_t pages_failed; /* damaged or too many rows */
+	uint64_t pages_failed; /* damaged, changed while read, or too many rows */
+	uint64_t pages_refused; /* what is in use does not fit into bytes_max */
 	uint64_t ranges_refused; /* no room: frame pointers only */
 	uint64_t rules_refused;
 	uint64_t convert_ns; /* worker time */
 };
 void unwind_tables__stats(const struct unwind_tables *self, struct unwind_stats *ret_stats);
+
+/* A file and its slice of the directory. Strings are borrowed during the call. */
+struct unwind_loaded_file {
+	const char *path; /* as its first process saw it; hostile */
+	struct elf_build_id build_id;
+	uint32_t dir_at; /* directory index of the first page */
+	uint32_t page_cnt; /* in the slice */
+	uint32_t range_cnt; /* that lead here */
+	uint32_t pages_loaded;
+	uint64_t rows;
+	uint64_t bytes;
+	uint64_t hits; /* lookups that the rule cache did not answer */
+};
+/* 0, or fn's first non-zero. fn must not call the tables. */
+int unwind_tables__each_file(const struct unwind_tables *self,
+			     int (*fn)(void *arg, const struct unwind_loaded_file *file),
+			     void *arg);
 
 #endif

@@ -80,7 +80,7 @@ void __wrap_loop_timer__free(struct loop_timer *self)
 }
 
 /* Lets the time of the timer started last pass and fires it. */
-static void wire_expire(void)
+static inline void wire_expire(void)
 {
 	pp_assert(wire_timer && wire_timer->active);
 	wire_now_ns += wire_timer->after_ms * 1000000;

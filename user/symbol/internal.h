@@ -42,7 +42,4 @@ enum symbol_bottom bottom__classify(const struct elf_image *image, const struct 
 /* Fewer leading underscores, then shorter, then strcmp: < 0 if a is the nicer of two aliases. */
 int symbol_name__compare(const char *a, const char *b);
 
-/* Copies our own vdso into memory of ours (given: free). 0, -ENOENT when there is none, -ENOMEM. */
-int vdso__copy(void **ret_data, size_t *ret_len);
-
 #endif

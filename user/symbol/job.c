@@ -13,6 +13,7 @@
 
 #include "pp/base/buf.h"
 #include "pp/base/cleanup.h"
+#include "pp/proc_memory.h"
 
 #define TEXT_BYTES_MAX (64u << 20)
 /* Nested symbols and aliases per asked offset: real files have a handful. */

@@ -5,7 +5,7 @@
  * missing: nothing outside is touched, whatever lies behind it. What was copied too much is not read,
  * since the image's own headers do not lead there.
  */
-#include "internal.h"
+#include "pp/proc_memory.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef PP_UNWIND_TABLES_PRIVATE_H
+#define PP_UNWIND_TABLES_PRIVATE_H
+/*
+ * What the files of the table side share. Kernel programs read the memory at any time, so nothing that was
+ * ever shown to them is used for something else before two calls of settled(): the first ends the programs
+ * that saw it, the second those that had read the generation before it was advanced.
+ */
+#include <linux/types.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "executable.h"
+#include "extent.h"
+#include "pp/base/hash.h"
+#include "pp/unwind_tables.h"
+
+#define RANGES_PER_PROCESS_MAX 4095 /* the program's search goes no further */
+#define PROCESSES_MAX	       8192
+#define STACKS_MAX	       8 /* waiting to be read */
+#define STACK_BYTES	       16384
+#define WAITING_MAX	       256 /* converted pages without room */
+#define WAITING_UNITS_MAX      8192 /* 2 MiB */
+
+struct job;
+struct reader;
+
+/* Rules that some window may name. */
+struct rules {
+	uint64_t *rules; /* the kernel's */
+	struct extents ids;
+	struct hash_index by_rule;
+	bool is_full;
+};
+int rules__init(struct rules *self, uint64_t *rules);
+void rules__clear(struct rules *self);
+void rules__reset(struct rules *self); /* none is used any more */
+/* *ret_id with the rule's id; *ret_is_new: nobody had it. 0, -ENOSPC, -ENOMEM. */
+int rules__intern(struct rules *self, uint64_t rule, uint16_t *ret_id, bool *ret_is_new);
+/* Forgets every rule whose bit is not set. */
+void rules__sweep(struct rules *self, const uint64_t *used);
+
+/* The state of a page of code, beside what the kernel sees of it. */
+enum page_state { PAGE_ABSENT, PAGE_QUEUED, PAGE_BUSY, PAGE_WAITING, PAGE_LOADED, PAGE_NO_ROWS };
+struct page {
+	uint32_t window; /* if loaded: PP_WINDOW_AT | part << 13 | unit */
+	uint16_t row_cnt;
+	uint8_t state; /* enum page_state */
+};
+static inline uint32_t rows_to_units(uint32_t row_cnt)
+{
+	return (PP_INDEX_WORDS + row_cnt + PP_UNIT_WORDS - 1) / PP_UNIT_WORDS;
+}
+
+struct part {
+	uint32_t *words;
+	struct extents units;
+};
+struct waiting_page {
+	uint32_t dir_index;
+	struct unwind_page *page;
+};
+struct windows {
+	struct part parts[PP_PARTS_MAX];
+	uint32_t part_cnt;
+	uint32_t part_max;
+	bool cannot_grow; /* until the next tick */
+	uint64_t tokens; /* units that may be evicted now */
+	struct waiting_page waiting[WAITING_MAX];
+	uint32_t waiting_cnt;
+	uint32_t waiting_units;
+};
+
+/* Ranges in the kernel's memory, for all processes that have equal ones. */
+struct range_list {
+	uint64_t hash;
+	uint32_t first;
+	uint32_t cnt;
+	uint32_t ref_cnt; /* 0: free */
+};
+struct process {
+	struct proc_id id;
+	uint32_t epoch;
+	uint32_t list;
+};
+
+struct stack_request {
+	struct proc_id id;
+	uint32_t tid;
+	uint64_t sp;
+};
+
+struct unwind_tables {
+	struct loop *loop; /* these three borrowed */
+	const struct sysroot *root;
+	struct unwind_memory memory;
+	uint64_t bytes_max;
+	uint64_t now_ns;
+	uint64_t advanced_at_ns;
+
+	struct rules rules;
+	struct windows windows;
+	struct page *pages; /* PP_DIR_MAX */
+
+	struct executables executables;
+
+	struct extents ranges;
+	struct range_list *lists;
+	size_t list_cnt;
+	size_t list_cap;
+	struct hash_index by_ranges;
+	struct process *processes;
+	size_t process_cnt;
+	size_t process_cap;
+	struct hash_index by_id;
+	struct pp_range *built; /* the ranges of set_process, while it goes on */
+	size_t built_cnt;
+	size_t built_cap;
+
+	struct reader *reader; /* what the worker keeps from job to job */
+	struct job *job; /* under way, or NULL */
+	struct stack_request stacks[STACKS_MAX];
+	uint32_t stack_cnt;
+
+	struct unwind_stats stats;
+};
+
+void tables__advance_generation(struct unwind_tables *self);
+
+/* windows.c: takes the page (NULL: no rows). */
+void windows__init(struct unwind_tables *tables);
+void windows__clear(struct unwind_tables *tables);
+void windows__load(struct unwind_tables *tables, uint32_t dir_index, struct unwind_page *page);
+void windows__unload(struct unwind_tables *tables, uint32_t dir_index);
+void windows__settled(struct unwind_tables *tables);
+void windows__tick(struct unwind_tables *tables, uint64_t passed_ns);
+
+/* processes.c */
+int processes__init(struct unwind_tables *tables);
+void processes__clear(struct unwind_tables *tables);
+void processes__reset(
+	struct unwind_tables *tables); /* forgets all; the kernel's memory is all free */
+const struct pp_range *processes__ranges(const struct unwind_tables *tables,
+					 const struct proc_id *id, uint32_t *ret_cnt);
+/* Every range that leads to one executable leads to the other from now on: their rows are equal. */
+void processes__redirect(struct unwind_tables *tables, const struct executable *from,
+			 struct executable *to);
+
+/* jobs.c */
+int jobs__init(struct unwind_tables *tables, const struct unwind_options *options);
+void jobs__clear(struct unwind_tables *tables);
+void jobs__start(
+	struct unwind_tables *tables); /* if something is to be done and nothing is under way */
+
+/* prefetch.c: queues the absent pages that these words lead to. */
+void prefetch__words(struct unwind_tables *tables, const struct proc_id *id, const uint64_t *words,
+		     uint32_t word_cnt);
+/* Marks a page as wanted, if it is absent. */
+void pages__queue(struct unwind_tables *tables, uint32_t dir_index);
+
+#endif
