@@ -140,7 +140,9 @@ int main(int argc, char **argv)
 {
 	struct collect_tuning tuning = { 0 };
 	struct stress self = { .seconds = 3 };
-	struct collect_ops ops = { on_process, on_count, on_drained, &self };
+	struct collect_ops ops = {
+		.process = on_process, .count = on_count, .drained = on_drained, .arg = &self
+	};
 	struct session_spec spec;
 	struct sysroot root;
 	const char *why = "";
