@@ -30,8 +30,12 @@ struct record_ops {
 	void *arg;
 };
 
+struct record_options {
+	const char *cache_dir; /* for unwind tables; borrowed during the call; NULL: none on disk */
+};
+
 int record__new(struct loop *loop, const struct sysroot *root, struct collect *collect,
-		struct record **ret_record);
+		const struct record_options *options, struct record **ret_record);
 void record__free(struct record *self);
 /* -EBUSY while one goes on; -ESRCH when none of the spec's pids exist; -errno of collect with *ret_why. */
 int record__start(struct record *self, const struct session_spec *spec,

@@ -406,6 +406,9 @@ static void a_refresh_replaces_the_table_and_then_waits(void **state)
 	assert_int_equal(proc_table__note(tree->table, &later, 42), 0);
 	assert_int_equal(proc_table__refresh(tree->table, &id, 42, 120000000000), -ESRCH);
 	assert_int_equal(proc_table__refresh(tree->table, &later, 42, 120000000000), 1);
+	/* and what was read of it after that never was */
+	assert_int_equal(proc_table__find(tree->table, &id, 0x30000, &mapping), -ESRCH);
+	assert_int_equal(proc_table__find(tree->table, &later, 0x30000, &mapping), 0);
 }
 
 static void an_older_reading_is_verified_within_a_budget(void **state)

@@ -5,6 +5,7 @@
  * ends the program at once. What the profile becomes is the caller's.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -126,8 +127,15 @@ static int watch_command(struct recording *self)
 			    &self->command_io);
 }
 
+/* The daemon's place for converted unwind tables, if there is one that we may use. */
+#define CACHE_PARENT "/var/lib/pulseprof"
+#define CACHE_DIR    CACHE_PARENT "/unwind"
+
 static int prepare(struct recording *self)
 {
+	const struct record_options options = {
+		.cache_dir = faccessat(AT_FDCWD, CACHE_PARENT, W_OK, AT_EACCESS) ? NULL : CACHE_DIR,
+	};
 	const char *why = "";
 	int err;
 
@@ -142,7 +150,7 @@ static int prepare(struct recording *self)
 		return cli__fail(self->cli, cli__code_of(err), err,
 				 "'pulseprof feature probe' tells what is missing", "%s (%s)",
 				 *why ? why : "the programs cannot be loaded", errname(err));
-	err = record__new(self->loop, &self->cli->root, self->collect, &self->record);
+	err = record__new(self->loop, &self->cli->root, self->collect, &options, &self->record);
 	if (!err)
 		err = watch_signals(self);
 	if (err)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "internal.h"
+#include "pp/base/cleanup.h"
 #include "pp/base/clock.h"
 #include "pp/base/err.h"
 #include "pp/base/file.h"
@@ -148,7 +149,9 @@ static int start_loop(struct daemon *self)
 /* Loaded once, for the life of the daemon. */
 static int start_profiler(struct daemon *self)
 {
+	struct record_options options = { 0 };
 	const char *why = "";
+	char *cache_dir _auto_free_ = NULL;
 	int err = collect__new(self->loop, &self->root, NULL, &self->collect, &why);
 
 	if (err) {
@@ -157,7 +160,10 @@ static int start_profiler(struct daemon *self)
 		return err == -EOPNOTSUPP || err == -EPERM || err == -EACCES ? DAEMON_IMPOSSIBLE :
 									       DAEMON_FAILED;
 	}
-	err = record__new(self->loop, &self->root, self->collect, &self->record);
+	/* without it tables are made anew after each start */
+	if (asprintf(&cache_dir, "%s/unwind", config__str(self->config, CONFIG_STATE_DIR)) >= 0)
+		options.cache_dir = cache_dir;
+	err = record__new(self->loop, &self->root, self->collect, &options, &self->record);
 	if (!err)
 		return DAEMON_DONE;
 	log_error("daemon: no recorder: %s", errname(err));

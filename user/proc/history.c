@@ -17,8 +17,8 @@
 /* Maps are read at most 50 times a second, and counts are at most a second old. */
 #define VERSIONS_MAX 64
 
-static bool is_same_list(const struct maps_version *version, const struct mapping *mappings,
-			 uint32_t cnt)
+bool maps_version__is(const struct maps_version *version, const struct mapping *mappings,
+		      uint32_t cnt)
 {
 	if (version->cnt != cnt)
 		return false;
@@ -54,7 +54,7 @@ int maps_history__add(struct maps_history *self, struct mapping *mappings, uint3
 	struct maps_version *newest = maps_history__newest(self);
 	int err;
 
-	if (newest && is_same_list(newest, mappings, cnt)) {
+	if (newest && maps_version__is(newest, mappings, cnt)) {
 		newest->read_at_ns = read_at_ns;
 		free(mappings);
 		return 0;

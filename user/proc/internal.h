@@ -5,6 +5,7 @@
  * The parts of a process table. The modules: one row and at most one open descriptor for each file (device and
  * inode), however many processes map it; row 0 is "none". The history of a process's mappings.
  */
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -60,6 +61,8 @@ struct maps_version *maps_history__newest(const struct maps_history *self); /* N
 /* is_doubted: the newest version must agree too. As proc_table__find_at. */
 int maps_history__find_at(const struct maps_history *self, uint32_t epoch, bool is_doubted,
 			  uint64_t addr, const struct mapping **ret_mapping);
+bool maps_version__is(const struct maps_version *version, const struct mapping *mappings,
+		      uint32_t cnt);
 const struct mapping *maps_version__find(const struct maps_version *self, uint64_t addr);
 
 #endif

@@ -3,7 +3,8 @@
  * Which process had what mapped where. Filled by samples only: a process that never ran costs nothing.
  * A process is {pid, start time, exec count}; the maps in /proc carry none of these, so the start time is
  * compared with /proc/PID/stat (pid reuse), and a process is not read again once a later exec of it is
- * known. What remains is an exec between the sample and the first reading. A re-read begins a new version
+ * known. What remains is an exec between the sample and the first reading, if the process is not sampled
+ * after it. A re-read begins a new version
  * of the process's list (history.c): old ranges may have been unmapped and their addresses used for other
  * code, and a wrong name is worse than none.
  */
@@ -251,6 +252,22 @@ static int read_mappings(struct proc_table *self, const struct proc_id *id, uint
 	return 0;
 }
 
+static struct process *find_process(const struct proc_table *self, const struct proc_id *id)
+{
+	uint32_t row;
+
+	return hash_index__find(&self->by_id, hash_id(id), id, &row) ? NULL : &self->processes[row];
+}
+
+static struct process *find_latest(const struct proc_table *self, uint32_t pid)
+{
+	uint32_t row;
+
+	return hash_index__find(&self->by_pid, hash_u64(pid, 0), &pid, &row) ?
+		       NULL :
+		       &self->processes[row];
+}
+
 static int add_process(struct proc_table *self, const struct proc_id *id,
 		       struct process **ret_process)
 {
@@ -273,6 +290,23 @@ static int add_process(struct proc_table *self, const struct proc_id *id,
 	return 0;
 }
 
+/*
+ * The maps do not say of which exec they are. If what was read for the process before its last exec is what
+ * it has now, it was read too late, and nothing is known of before.
+ */
+static void forget_if_too_late(struct proc_table *self, const struct proc_id *id,
+			       const struct mapping *mappings, uint32_t cnt)
+{
+	struct process *before = find_latest(self, id->pid);
+	const struct maps_version *list = before ? maps_history__newest(&before->history) : NULL;
+
+	if (!list || before->id.start_boottime_ns != id->start_boottime_ns ||
+	    before->id.exec_id == id->exec_id || !maps_version__is(list, mappings, cnt))
+		return;
+	self->mapping_cnt -= before->history.mapping_cnt;
+	maps_history__clear(&before->history);
+}
+
 /* Reads the maps into the history; a process that is not there yet (NULL) is added. */
 static int read_version(struct proc_table *self, const struct proc_id *id, uint32_t tid,
 			struct process *process)
@@ -287,6 +321,8 @@ static int read_version(struct proc_table *self, const struct proc_id *id, uint3
 	if (err)
 		return err;
 	if (!process)
+		forget_if_too_late(self, id, mappings, cnt);
+	if (!process)
 		err = self->mapping_cnt + cnt > MAPPINGS_MAX ? -E2BIG :
 							       add_process(self, id, &process);
 	if (!err) {
@@ -298,22 +334,6 @@ static int read_version(struct proc_table *self, const struct proc_id *id, uint3
 	if (err)
 		free(mappings);
 	return err;
-}
-
-static struct process *find_process(const struct proc_table *self, const struct proc_id *id)
-{
-	uint32_t row;
-
-	return hash_index__find(&self->by_id, hash_id(id), id, &row) ? NULL : &self->processes[row];
-}
-
-static struct process *find_latest(const struct proc_table *self, uint32_t pid)
-{
-	uint32_t row;
-
-	return hash_index__find(&self->by_pid, hash_u64(pid, 0), &pid, &row) ?
-		       NULL :
-		       &self->processes[row];
 }
 
 int proc_table__note(struct proc_table *self, const struct proc_id *id, uint32_t tid)

@@ -58,4 +58,23 @@ struct stack_build {
 int stack__build(struct window *window, const struct collect_count *count, uint64_t now_ns,
 		 struct stack_build *stack);
 
+/*
+ * Keeps the kernel's tables: what processes have mapped, which pages of code have rows. Longer-lived than
+ * windows and runs. Where the table walk does not load all of it does nothing but read maps.
+ */
+struct unwinder;
+int unwinder__new(struct loop *loop, const struct sysroot *root, struct collect *collect,
+		  const struct record_options *options, struct unwinder **ret_unwinder);
+void unwinder__free(struct unwinder *self);
+void unwinder__begin(struct unwinder *self); /* a run */
+void unwinder__end(struct unwinder *self); /* no program is attached any more */
+/* A program asks for a process's mappings; they are read into the table. */
+void unwinder__process(struct unwinder *self, struct proc_table *table,
+		       const struct pp_rec_proc *proc);
+void unwinder__page(struct unwinder *self, const struct pp_rec_page *page);
+void unwinder__drained(struct unwinder *self);
+void unwinder__tick(struct unwinder *self);
+/* Says what was in the kernel and what the window brought there; forgets who was not sampled in it. */
+void unwinder__end_window(struct unwinder *self, struct profile_tables *ret_tables);
+
 #endif

@@ -32,6 +32,7 @@ struct record {
 	struct loop *loop; /* borrowed */
 	const struct sysroot *root; /* borrowed */
 	struct collect *collect; /* borrowed */
+	struct unwinder *unwinder;
 	struct loop_timer *deadline;
 	struct loop_timer *tick;
 
@@ -54,8 +55,6 @@ static void tell_sampling(struct record *self)
 	if (self->has_told_sampling)
 		return;
 	self->has_told_sampling = true;
-	if (!self->ops.progress)
-		loop_timer__stop(self->tick);
 	if (self->ops.sampling)
 		self->ops.sampling(self->ops.arg);
 }
@@ -65,6 +64,7 @@ static void on_tick(void *arg)
 	struct record *self = arg;
 	struct collect_stats stats;
 
+	unwinder__tick(self->unwinder);
 	tell_sampling(self); /* a second without a sample: it is on all the same */
 	if (!self->ops.progress)
 		return;
@@ -77,8 +77,15 @@ static void on_process(void *arg, const struct pp_rec_proc *proc)
 {
 	struct record *self = arg;
 
-	window__note(&self->window, &proc->proc, proc->tid);
+	unwinder__process(self->unwinder, self->window.table, proc);
 	tell_sampling(self);
+}
+
+static void on_page(void *arg, const struct pp_rec_page *page)
+{
+	struct record *self = arg;
+
+	unwinder__page(self->unwinder, page);
 }
 
 static void on_count(void *arg, const struct collect_count *count)
@@ -150,6 +157,7 @@ static int close_window(struct record *self, bool is_last)
 	finished->window = self->window;
 	memset(&self->window, 0, sizeof(self->window));
 	finished->err = window__close(&finished->window, self->root, &stats, &self->spec);
+	unwinder__end_window(self->unwinder, &finished->window.profile->meta.tables);
 	if (is_last)
 		finished->window.profile->meta.interrupted = self->is_interrupted;
 	*self->tail = finished;
@@ -174,7 +182,10 @@ static void on_drained(void *arg, int err, bool is_last)
 
 	if (err)
 		log_warn("record: a drain of the maps fell short: %s, ignoring", errname(err));
+	else
+		unwinder__drained(self->unwinder);
 	if (is_last) {
+		unwinder__end(self->unwinder);
 		err = close_window(self, true);
 		if (err)
 			fail_run(self, err, "no memory to finish the profile");
@@ -207,7 +218,7 @@ static void on_deadline(void *arg)
 }
 
 int record__new(struct loop *loop, const struct sysroot *root, struct collect *collect,
-		struct record **ret_record)
+		const struct record_options *options, struct record **ret_record)
 {
 	struct record *self = calloc(1, sizeof(*self));
 	int err;
@@ -221,6 +232,8 @@ int record__new(struct loop *loop, const struct sysroot *root, struct collect *c
 	err = loop_timer__new(loop, on_deadline, self, &self->deadline);
 	if (!err)
 		err = loop_timer__new(loop, on_tick, self, &self->tick);
+	if (!err)
+		err = unwinder__new(loop, root, collect, options, &self->unwinder);
 	if (err) {
 		record__free(self);
 		return err;
@@ -237,6 +250,7 @@ void record__free(struct record *self)
 	loop_timer__free(self->deadline);
 	loop_timer__free(self->tick);
 	window__clear(&self->window);
+	unwinder__free(self->unwinder);
 	free(self);
 }
 
@@ -245,6 +259,7 @@ int record__start(struct record *self, const struct session_spec *spec,
 {
 	const struct collect_ops collect_ops = {
 		.process = on_process,
+		.page = on_page,
 		.count = on_count,
 		.drained = on_drained,
 		.arg = self,
@@ -272,6 +287,7 @@ int record__start(struct record *self, const struct session_spec *spec,
 		return err;
 	}
 	self->is_running = true;
+	unwinder__begin(self->unwinder);
 	/* Timers that exist cannot fail to start. */
 	(void)loop_timer__start(self->tick, TICK_MS, TICK_MS);
 	if (duration_ms)

@@ -36,12 +36,17 @@ static void view__init(struct view *self, struct window *window, const struct co
 		.id = proc_id_of(&key->proc),
 		.tid = count->tid,
 		.epoch = key->maps >> 2,
-		.is_doubted = tag != 0,
 		.now_ns = now_ns,
 	};
-	/* A vfork child has its parent's memory, and is known by it. */
-	if (key->maps_tgid && !proc_table__latest(window->table, key->maps_tgid, &self->id))
+	/*
+	 * A child that has its parent's image was walked by the parent's ranges. Its own maps say nothing
+	 * here: it may have called exec before they were read.
+	 */
+	if (key->maps_tgid && !proc_table__latest(window->table, key->maps_tgid, &self->id)) {
 		self->tid = key->maps_tgid;
+		return;
+	}
+	self->is_doubted = tag != 0;
 	if (tag && proc_table__verify(window->table, &self->id, self->tid, now_ns, count->until_ns,
 				      is_changed) != 1)
 		self->is_stale = is_changed;
