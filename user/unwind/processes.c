@@ -319,7 +319,8 @@ static int build(struct unwind_tables *tables, const struct mapping *mappings, u
 
 	tables->executables.use++;
 	tables->built_cnt = 0;
-	for (uint32_t i = 0; i < mapping_cnt && !err; i++)
+	/* programs compare addresses as signed ones: [vsyscall] ends the list */
+	for (uint32_t i = 0; i < mapping_cnt && !(mappings[i].end_addr >> 63) && !err; i++)
 		err = add_mapping(tables, &mappings[i], modules);
 	if (err == -E2BIG) /* what was taken is true */
 		err = 0;
