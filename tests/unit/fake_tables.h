@@ -84,11 +84,13 @@ static void rig_open(uint64_t bytes_max)
 static void rig_close(void)
 {
 	unwind_tables__free(rig.self);
+	rig.self = NULL;
 	(void)wire_work_off(); /* a job that outlived them */
 	assert_int_equal(rig.part_cnt, 0);
 	for (uint32_t i = 0; i < rig.module_cnt; i++)
 		if (rig.modules[i].fd >= 0)
 			close(rig.modules[i].fd);
+	rig.module_cnt = 0;
 }
 
 static inline uint32_t add_file(const struct made_file *file)

@@ -13,12 +13,8 @@
 
 #include <cmocka.h>
 
-#include "fake_tables.h"
 #include "pp/base/cleanup.h"
-
-#define MIB   (1ull << 20)
-#define BASE  0x7f0000000000ull
-#define NO_SP 0
+#include "tables_rig.h"
 
 static const struct made_file library = { .vaddr = 0x1000,
 					  .off = 0x1000,
@@ -37,58 +33,6 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static struct proc_id process_id(uint32_t pid)
-{
-	return (struct proc_id){ .pid = pid, .exec_id = 1, .start_boottime_ns = 1000 + pid };
-}
-
-static struct mapping file_at(uint64_t addr, uint32_t module, uint64_t off, uint64_t bytes)
-{
-	return (struct mapping){ .start_addr = addr,
-				 .end_addr = addr + bytes,
-				 .off = off,
-				 .inode = module,
-				 .kind = MAPPING_FILE,
-				 .module = module,
-				 .path = "/made" };
-}
-
-static struct mapping other_at(uint64_t addr, uint64_t bytes, uint32_t kind, const char *path)
-{
-	return (struct mapping){
-		.start_addr = addr, .end_addr = addr + bytes, .kind = kind, .path = path
-	};
-}
-
-static struct pp_proc_info set(uint32_t pid, const struct mapping *mappings, uint32_t cnt)
-{
-	const struct proc_id id = process_id(pid);
-	struct pp_proc_info info = { 0 };
-
-	assert_int_equal(unwind_tables__set_process(rig.self, &id, mappings, cnt, NULL, &info), 0);
-	return info;
-}
-
-static struct unwind_stats stats_now(void)
-{
-	struct unwind_stats stats;
-
-	unwind_tables__stats(rig.self, &stats);
-	return stats;
-}
-
-static void work_all(void)
-{
-	while (wire_work_off())
-		;
-}
-
-static void settle(void) /* what was freed may be used again */
-{
-	unwind_tables__settled(rig.self);
-	unwind_tables__settled(rig.self);
-}
-
 static void assert_range(uint32_t at, uint64_t start_addr, uint64_t end_addr, uint32_t kind,
 			 uint64_t bias)
 {
@@ -96,39 +40,6 @@ static void assert_range(uint32_t at, uint64_t start_addr, uint64_t end_addr, ui
 	assert_int_equal(rig.ranges[at].end_addr, end_addr);
 	assert_int_equal(rig.ranges[at].kind, kind);
 	assert_int_equal(rig.ranges[at].bias, bias);
-}
-
-static uint32_t dir_index(const struct pp_proc_info *info, uint64_t addr)
-{
-	for (uint32_t i = 0; i < info->range_cnt; i++) {
-		const struct pp_range *range = &rig.ranges[info->range_first + i];
-
-		if (addr >= range->start_addr && addr < range->end_addr &&
-		    range->kind == PP_RANGE_TABLE)
-			return (range->dir_first + (uint32_t)((addr - range->bias) >> 16)) &
-			       (PP_DIR_MAX - 1);
-	}
-	return 0;
-}
-
-static uint64_t rule_at(const struct pp_proc_info *info, uint64_t addr)
-{
-	uint32_t at = dir_index(info, addr), window = rig.dir[at].window;
-
-	if (!at || window == PP_WINDOW_NO_ROWS)
-		return PP_RULE_NONE;
-	if (window == PP_WINDOW_ABSENT)
-		return RULE_ABSENT;
-	rig.dir[at].used = rig.tables.generation;
-	return read_window(window, (uint32_t)(addr - rig.ranges[info->range_first].bias) & 0xffff);
-}
-
-static void want(const struct pp_proc_info *info, uint64_t addr)
-{
-	const struct proc_id id = process_id(1);
-
-	unwind_tables__want_page(rig.self, dir_index(info, addr), &id, 1, NO_SP);
-	work_all();
 }
 
 static void mappings_become_ranges(void **state)

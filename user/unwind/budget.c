@@ -42,9 +42,10 @@ static uint64_t lowest_limit(const struct sysroot *root, const char *hierarchy, 
 	if (strstr(path, "/..")) /* outside of our namespace: only its root can be seen */
 		path[0] = '\0';
 	for (uint32_t i = 0; i < PARENTS_MAX; i++) {
+		uint64_t limit = read_limit(root, hierarchy, path, name);
 		char *slash = strrchr(path, '/');
 
-		lowest = min_of(lowest, read_limit(root, hierarchy, path, name));
+		lowest = min_of(lowest, limit);
 		if (!slash)
 			break;
 		*slash = '\0';
@@ -80,7 +81,10 @@ struct unwind_options unwind_options__default(const struct sysroot *root)
 	buf__init(&text, CGROUP_TEXT_MAX);
 	if (sysroot__read(root, &text, "proc/self/cgroup") || text.len == 0)
 		return options;
-	for (line = strtok_r(text.data, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
-		options.bytes_max = min_of(options.bytes_max, limit_of_line(root, line) / 4);
+	for (line = strtok_r(text.data, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+		uint64_t quarter = limit_of_line(root, line) / 4;
+
+		options.bytes_max = min_of(options.bytes_max, quarter);
+	}
 	return options;
 }

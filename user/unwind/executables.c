@@ -22,7 +22,7 @@
 #define CLOSE_AFTER_NS 60000000000ull /* nobody maps it: its file system may be unmounted */
 #define FILE_TICKS     3
 #define OPEN_FILES_MAX 32
-#define DIR_RESERVE    (PP_DIR_MAX / 16)
+#define DIR_RESERVE    (PP_DIR_MAX / 4)
 #define NS_PER_SEC     1000000000ull
 
 /* All but the build id, which is read later. */

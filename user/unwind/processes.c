@@ -17,8 +17,8 @@
 #define NO_LIST	    UINT32_MAX
 #define BUILT_MAX   65536 /* ranges of one process before the surplus is cut */
 #define BUILT_KEPT  256
-#define RANGES_FEW  64 /* a process may always have so many, beyond it an eighth of what is free */
-#define RANGE_SHARE 8
+#define RANGES_FEW  64 /* a process may always have so many; beyond it, once half are taken, */
+#define RANGE_SHARE 64 /* this part of what is free */
 
 struct range_key {
 	const struct pp_range *ranges;
@@ -195,9 +195,10 @@ static void join_jit(struct unwind_tables *tables)
 /* Hostile processes have thousands of mappings: they may not take everybody's room. */
 static void cut_surplus(struct unwind_tables *tables)
 {
-	size_t most = max_of(extents__free_cnt(&tables->ranges) / RANGE_SHARE, RANGES_FEW);
+	size_t most = RANGES_PER_PROCESS_MAX, free_cnt = extents__free_cnt(&tables->ranges);
 
-	most = min_of(most, (size_t)RANGES_PER_PROCESS_MAX);
+	if (free_cnt < PP_RANGES_MAX / 2)
+		most = max_of(free_cnt / RANGE_SHARE, (size_t)RANGES_FEW);
 	if (tables->built_cnt <= most)
 		return;
 	join_jit(tables);

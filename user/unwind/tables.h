@@ -13,8 +13,8 @@
 
 #include "executable.h"
 #include "extent.h"
-#include "pp/base/hash.h"
 #include "pp/unwind_tables.h"
+#include "rules.h"
 
 #define RANGES_PER_PROCESS_MAX 4095 /* the program's search goes no further */
 #define PROCESSES_MAX	       8192
@@ -25,21 +25,6 @@
 
 struct job;
 struct reader;
-
-/* Rules that some window may name. */
-struct rules {
-	uint64_t *rules; /* the kernel's */
-	struct extents ids;
-	struct hash_index by_rule;
-	bool is_full;
-};
-int rules__init(struct rules *self, uint64_t *rules);
-void rules__clear(struct rules *self);
-void rules__reset(struct rules *self); /* none is used any more */
-/* *ret_id with the rule's id; *ret_is_new: nobody had it. 0, -ENOSPC, -ENOMEM. */
-int rules__intern(struct rules *self, uint64_t rule, uint16_t *ret_id, bool *ret_is_new);
-/* Forgets every rule whose bit is not set. */
-void rules__sweep(struct rules *self, const uint64_t *used);
 
 /* The state of a page of code, beside what the kernel sees of it. */
 enum page_state { PAGE_ABSENT, PAGE_QUEUED, PAGE_BUSY, PAGE_WAITING, PAGE_LOADED, PAGE_NO_ROWS };
