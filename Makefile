@@ -50,11 +50,12 @@ ASSET_OBJS := $(ASSETS:%=$(O)/%.asset.o)
 UNITS := $(patsubst tests/unit/%.c,$(O)/unit/%,$(wildcard tests/unit/test_*.c))
 TEST_PROGRAMS := $(patsubst tests/programs/%.c,$(O)/programs/%,$(wildcard tests/programs/*.c))
 E2E_HELPERS := $(patsubst tests/e2e/%.c,$(O)/e2e/%,$(wildcard tests/e2e/*.c))
+ROWS := $(if $(wildcard tests/rows/*.c),$(O)/rows/compare)
 FUZZERS := $(patsubst tests/fuzz/%.c,$(O)/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all run check unit unit-san e2e vm bench fuzz fuzzers lint fmt golden install clean help test-programs FORCE
+.PHONY: all run check unit unit-san e2e vm bench rows fuzz fuzzers lint fmt golden install clean help test-programs FORCE
 
 all: $(LIB) $(PROGRAMS:%=$(O)/%) ## build the three programs
 
@@ -126,6 +127,10 @@ $(O)/e2e/%: tests/e2e/%.c $(LIB) $(O)/gen/flags
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MD -MP -MF $@.d -MT $@ -o $@ $< \
 		$(LDFLAGS_ALL) $(call asked,E2E_LDFLAGS,$<) $(LIB) $(LIBS)
 
+$(O)/rows/compare: $(wildcard tests/rows/*.[ch]) $(LIB) $(O)/gen/flags
+	$(call say,E2E,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -o $@ $(filter %.c,$^) $(LDFLAGS_ALL) $(LIB) $(LIBS)
+
 $(O)/fuzz_%: tests/fuzz/fuzz_%.c $(LIB) $(O)/gen/flags
 	$(call say,FUZZ,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -fsanitize=fuzzer -MD -MP -MF $@.d -MT $@ -o $@ $< \
@@ -133,7 +138,7 @@ $(O)/fuzz_%: tests/fuzz/fuzz_%.c $(LIB) $(O)/gen/flags
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
 
-test-programs: $(TEST_PROGRAMS) $(E2E_HELPERS) ## build the workloads and helpers of the tests
+test-programs: $(TEST_PROGRAMS) $(E2E_HELPERS) $(ROWS) ## build the workloads and helpers of the tests
 
 run: all $(O)/programs/fp_deep ## studio and daemon on loopback, one profile of this host
 	$(Q)tools/run
@@ -166,6 +171,9 @@ fuzzers: $(FUZZERS)
 
 bench: all test-programs ## one line a bar: ratio NAME VALUE BAR; FULL=1 adds long runs
 	$(Q)tests/bench/run
+
+rows: $(ROWS) ## every row of call frame information in /usr against binutils; takes minutes
+	$(Q)tests/rows/run
 
 lint: ## format, layers, limits, shellcheck, and their own tests
 	$(Q)tests/tally lint -- tools/lint tests/tools/lint.t tests/tools/tally.t

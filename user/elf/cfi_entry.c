@@ -182,29 +182,22 @@ static int read_entry(struct cfi_walk *self, uint64_t off, struct entry *ret_ent
 	return 0;
 }
 
-static int read_augmentation(struct cfi_cie *cie, const char *letters, struct cfi_bytes *in)
+/* With 'z' data is a block of its own, else it stands before the program (gas: "S" in .debug_frame). */
+static int read_augmentation(struct cfi_cie *cie, const char *letters, struct cfi_bytes *data)
 {
-	struct cfi_bytes data = cfi_bytes__block(in);
-
-	cie->has_augmentation = true;
 	for (; *letters; letters++) {
-		uint8_t encoding;
-
 		switch (*letters) {
-		case 'R': cie->fde_encoding = cfi_bytes__u8(&data); break;
-		case 'L': (void)cfi_bytes__u8(&data); break;
-		case 'P':
-			encoding = cfi_bytes__u8(&data);
-			(void)read_format(&data,
-					  encoding); /* where it points is not our business */
-			break;
+		case 'R': cie->fde_encoding = cfi_bytes__u8(data); break;
+		case 'L': (void)cfi_bytes__u8(data); break;
+		/* where the personality routine is is not our business */
+		case 'P': (void)read_format(data, cfi_bytes__u8(data)); break;
 		case 'S': cie->is_signal = true; break;
 		case 'B':
 		case 'G': break; /* keys and tags of arm64 */
 		default: return -EBADMSG; /* may change the meaning of all that follows */
 		}
 	}
-	return data.is_bad ? -EBADMSG : 0;
+	return data->is_bad ? -EBADMSG : 0;
 }
 
 static int parse_cie(const struct cfi_walk *self, struct cfi_cie *cie, struct cfi_bytes in)
@@ -226,10 +219,14 @@ static int parse_cie(const struct cfi_walk *self, struct cfi_cie *cie, struct cf
 	cie->data_align = cfi_bytes__sleb(&in);
 	ra_reg = version == 1 ? cfi_bytes__u8(&in) : cfi_bytes__uleb(&in);
 	cie->fde_encoding = DW_EH_PE_absptr;
-	if (*letters == 'z')
-		err = read_augmentation(cie, letters + 1, &in);
-	else if (*letters && strcmp(letters, "eh") != 0)
-		err = -EBADMSG;
+	if (*letters == 'z') {
+		struct cfi_bytes data = cfi_bytes__block(&in);
+
+		cie->has_augmentation = true;
+		err = read_augmentation(cie, letters + 1, &data);
+	} else if (strcmp(letters, "eh") != 0) {
+		err = read_augmentation(cie, letters, &in);
+	}
 	if (err || in.is_bad || ra_reg != REG_RA)
 		return -EBADMSG;
 	return cfi_cie__run(cie, in);
