@@ -42,7 +42,7 @@ enum pp_ra_form {
 #define PP_RULE_FP_FORM(rule)	((__u32)((rule) >> 8 & 3))
 #define PP_RULE_RA_FORM(rule)	((__u32)((rule) >> 10 & 3))
 #define PP_RULE_RA_REG(rule)	((__u32)((rule) >> 12 & 15))
-#define PP_RULE_FP_BYTES(rule)	((__s64)((rule) << 36) >> 52 << 3)
+#define PP_RULE_FP_BYTES(rule)	(((__s64)((rule) << 36) >> 52) * 8)
 #define PP_RULE_PARAM(rule)	((__s64)((rule) << 24) >> 52)
 #define PP_RULE_CFA_BYTES(rule) ((__s64)(rule) >> 40)
 

@@ -1,0 +1,580 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Pages of rows: always ascending, not overlapping, gaps explicit; what a search finds in the window that
+ * programs read is what a walk through the rows finds. Then what files leave out, byte by byte, and at last
+ * this program itself, walked by its own rows next to the unwinder of the C library.
+ * The CFI of made files is faked.
+ */
+/* UNIT_LDFLAGS: -Wl,--wrap=elf_cfi__open,--wrap=elf_cfi__each_row,--wrap=elf_cfi__stats,--wrap=elf_cfi__close */
+#include "pp/unwind.h"
+
+#include <errno.h>
+#include <execinfo.h>
+#include <fcntl.h>
+#include <link.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+
+#include <cmocka.h>
+
+#include "made_program.h"
+#include "pp/base/cleanup.h"
+#include "pp/elf_cfi.h"
+
+#define CODE_OFF   0x10000
+#define CODE_BYTES 0x20000
+#define CODE_VADDR (MADE_VADDR + CODE_OFF)
+
+/* Rows of a faked file; rule of rsp + 8 * n. */
+#define RULE(n)	 (PP_CFA_REG | 7ull << 4 | (uint64_t)(n) << 43)
+#define ROWS_MAX 70000
+struct fake_cfi {
+	const void *image; /* whose rows; NULL: the real functions */
+	const void *other_image; /* a second one, with other_rule all over */
+	uint64_t other_rule;
+	uint64_t entries;
+	struct elf_cfi_row rows[ROWS_MAX];
+	size_t cnt;
+};
+static struct fake_cfi fake;
+
+int __real_elf_cfi__open(const struct elf_image *image, struct elf_cfi **ret_cfi);
+int __real_elf_cfi__each_row(struct elf_cfi *self, uint64_t low_vaddr, uint64_t high_vaddr,
+			     elf_cfi_row_fn fn, void *arg);
+void __real_elf_cfi__stats(const struct elf_cfi *self, struct elf_cfi_stats *ret_stats);
+void __real_elf_cfi__close(struct elf_cfi *self);
+int __wrap_elf_cfi__open(const struct elf_image *image, struct elf_cfi **ret_cfi);
+int __wrap_elf_cfi__each_row(struct elf_cfi *self, uint64_t low_vaddr, uint64_t high_vaddr,
+			     elf_cfi_row_fn fn, void *arg);
+void __wrap_elf_cfi__stats(const struct elf_cfi *self, struct elf_cfi_stats *ret_stats);
+void __wrap_elf_cfi__close(struct elf_cfi *self);
+
+static bool is_fake(const void *cfi)
+{
+	return cfi == &fake.image || cfi == &fake.other_image;
+}
+
+int __wrap_elf_cfi__open(const struct elf_image *image, struct elf_cfi **ret_cfi)
+{
+	if (fake.cnt == 0 && fake.other_rule == 0)
+		return __real_elf_cfi__open(image, ret_cfi);
+	*ret_cfi = fake.image ? (void *)&fake.other_image : (void *)&fake.image;
+	if (fake.image)
+		fake.other_image = image;
+	else
+		fake.image = image;
+	return 0;
+}
+
+int __wrap_elf_cfi__each_row(struct elf_cfi *self, uint64_t low_vaddr, uint64_t high_vaddr,
+			     elf_cfi_row_fn fn, void *arg)
+{
+	struct elf_cfi_row row = { low_vaddr, PP_RULE_NONE };
+	size_t i = 0;
+	int err;
+
+	if (!is_fake(self))
+		return __real_elf_cfi__each_row(self, low_vaddr, high_vaddr, fn, arg);
+	if ((void *)self == &fake.other_image) {
+		row.rule = fake.other_rule;
+		return fn(arg, &row);
+	}
+	for (; i < fake.cnt && fake.rows[i].vaddr <= low_vaddr; i++)
+		row.rule = fake.rows[i].rule;
+	err = fn(arg, &row);
+	for (; i < fake.cnt && fake.rows[i].vaddr < high_vaddr && !err; i++)
+		err = fn(arg, &fake.rows[i]);
+	return err;
+}
+
+void __wrap_elf_cfi__stats(const struct elf_cfi *self, struct elf_cfi_stats *ret_stats)
+{
+	if (!is_fake(self)) {
+		__real_elf_cfi__stats(self, ret_stats);
+		return;
+	}
+	*ret_stats = (struct elf_cfi_stats){ .entries = fake.entries };
+}
+
+void __wrap_elf_cfi__close(struct elf_cfi *self)
+{
+	if (!is_fake(self))
+		__real_elf_cfi__close(self);
+}
+
+static int setup(void **state)
+{
+	static struct made_program elf;
+
+	memset(&fake, 0, sizeof(fake));
+	made_program__init(&elf);
+	made_program__segment(&elf, CODE_OFF, CODE_BYTES, PF_R | PF_X);
+	*state = &elf;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	made_program__free(*state);
+	memset(&fake, 0, sizeof(fake));
+	return 0;
+}
+
+static struct unwind_file *open_made(const struct made_program *elf)
+{
+	struct unwind_file *file = NULL;
+
+	fake.image = fake.other_image = NULL;
+	assert_int_equal(unwind_file__from_memory(elf->bytes, MADE_BYTES, &file), 0);
+	return file;
+}
+
+/* As a program searches. */
+static uint32_t search_window(const uint32_t *words, uint32_t off)
+{
+	const uint16_t *index = (const uint16_t *)words;
+	const uint32_t *rows = words + PP_INDEX_WORDS;
+	uint32_t low = index[off >> 10], high = index[(off >> 10) + 1];
+
+	for (uint32_t i = high;; i--)
+		if (rows[i] <= (off << 16 | 0xffff))
+			return rows[i] & 0xffff;
+		else
+			assert_true(i > low);
+}
+
+static void check_page(struct unwind_file *file, uint64_t page_number)
+{
+	_auto_free_ struct unwind_page *page = NULL;
+	_auto_free_ uint32_t *words = NULL;
+	_auto_free_ uint16_t *ids = NULL;
+	uint64_t low = page_number << PP_PAGE_SHIFT, truth = PP_RULE_NONE;
+	size_t next = 0;
+
+	assert_int_equal(unwind_file__page(file, page_number, &page), 0);
+	assert_non_null(page);
+	assert_int_equal(page->rows[0] >> 16, 0);
+	words = malloc(unwind_page__words(page) * sizeof(*words));
+	ids = malloc(page->rule_cnt * sizeof(*ids));
+	assert_non_null(words);
+	assert_non_null(ids);
+	for (uint32_t i = 0; i < page->rule_cnt; i++)
+		ids[i] = (uint16_t)(1000 + i);
+	unwind_page__write(page, ids, words);
+	for (uint32_t off = 0; off < PP_PAGE_BYTES; off++) {
+		for (; next < fake.cnt && fake.rows[next].vaddr <= low + off; next++)
+			truth = fake.rows[next].rule;
+		assert_int_equal(unwind_page__find(page, low + off), truth);
+		assert_int_equal(page->rules[search_window(words, off) - 1000], truth);
+	}
+	for (uint32_t i = 1; i < page->row_cnt; i++) {
+		assert_true(page->rows[i] >> 16 > page->rows[i - 1] >> 16);
+		assert_true((page->rows[i] & 0xffff) != (page->rows[i - 1] & 0xffff));
+	}
+	for (uint32_t i = 0; i < page->rule_cnt; i++)
+		for (uint32_t j = 0; j < i; j++)
+			assert_true(page->rules[i] != page->rules[j]);
+}
+
+static void a_search_finds_what_a_walk_through_the_rows_finds(void **state)
+{
+	static const uint32_t steps[] = { 1, 3, 16, 100, 1024, 5000, 70000 };
+	uint64_t seed = 1;
+
+	for (size_t s = 0; s < ARRAY_SIZE(steps); s++) {
+		uint64_t vaddr = CODE_VADDR - 100;
+		struct unwind_file *file;
+
+		memset(&fake, 0, sizeof(fake));
+		while (vaddr < CODE_VADDR + CODE_BYTES && fake.cnt < PP_PAGE_ROWS_MAX) {
+			seed = seed * 6364136223846793005ull + 1442695040888963407ull;
+			fake.rows[fake.cnt].vaddr = vaddr;
+			/* one in five a gap, neighbours often equal */
+			fake.rows[fake.cnt++].rule = (seed >> 33) % 5 ? RULE((seed >> 40) % 20) :
+									PP_RULE_NONE;
+			vaddr += 1 + (seed >> 45) % steps[s];
+		}
+		file = open_made(*state);
+		check_page(file, CODE_VADDR >> PP_PAGE_SHIFT);
+		unwind_file__close(file);
+	}
+}
+
+static void a_row_at_every_byte_of_a_kib_is_found(void **state)
+{
+	struct unwind_file *file;
+
+	for (uint32_t i = 0; i < 3000; i++)
+		fake.rows[fake.cnt++] =
+			(struct elf_cfi_row){ CODE_VADDR + 2000 + i, RULE(1 + i % 2000) };
+	file = open_made(*state);
+	check_page(file, CODE_VADDR >> PP_PAGE_SHIFT);
+	unwind_file__close(file);
+}
+
+static void more_rows_than_a_page_may_have_are_refused(void **state)
+{
+	struct unwind_page *page = NULL;
+	struct unwind_file *file;
+
+	for (uint32_t i = 0; i < PP_PAGE_ROWS_MAX; i++)
+		fake.rows[fake.cnt++] = (struct elf_cfi_row){ CODE_VADDR + i, RULE(1 + i % 2) };
+	file = open_made(*state);
+	assert_int_equal(unwind_file__page(file, CODE_VADDR >> PP_PAGE_SHIFT, &page), 0);
+	assert_int_equal(page->row_cnt, PP_PAGE_ROWS_MAX);
+	free(page);
+	unwind_file__close(file);
+	fake.rows[fake.cnt++] = (struct elf_cfi_row){ CODE_VADDR + PP_PAGE_ROWS_MAX,
+						      RULE(1 + PP_PAGE_ROWS_MAX % 2) };
+	file = open_made(*state);
+	assert_int_equal(unwind_file__page(file, CODE_VADDR >> PP_PAGE_SHIFT, &page), -E2BIG);
+	unwind_file__close(file);
+}
+
+static void pages_are_those_of_the_code(void **state)
+{
+	struct unwind_file *file = open_made(*state);
+	struct unwind_page *page = (void *)&fake;
+	uint64_t first;
+	uint32_t cnt;
+
+	unwind_file__pages(file, &first, &cnt);
+	assert_int_equal(first, CODE_VADDR >> PP_PAGE_SHIFT);
+	assert_int_equal(cnt, CODE_BYTES >> PP_PAGE_SHIFT);
+	assert_int_equal(unwind_file__page(file, first, &page), 0);
+	assert_null(page); /* no CFI, nothing to be known */
+	assert_int_equal(unwind_file__page(file, first + cnt, &page), 0);
+	assert_int_equal(unwind_file__page(file, UINT64_MAX, &page), 0);
+	assert_null(page);
+	unwind_file__close(file);
+}
+
+static void other_machines_and_absurd_addresses_are_refused(void **state)
+{
+	struct made_program *elf = *state;
+	struct unwind_file *file;
+
+	elf->header->e_machine = EM_AARCH64;
+	assert_int_equal(unwind_file__from_memory(elf->bytes, MADE_BYTES, &file), -EOPNOTSUPP);
+	elf->header->e_machine = EM_X86_64;
+	elf->segments[0].p_vaddr = 1ull << 60;
+	assert_int_equal(unwind_file__from_memory(elf->bytes, MADE_BYTES, &file), -EBADMSG);
+	elf->segments[0].p_vaddr = UINT64_MAX - 10;
+	assert_int_equal(unwind_file__from_memory(elf->bytes, MADE_BYTES, &file), -EBADMSG);
+}
+
+static void a_debug_file_fills_gaps_of_a_file_with_too_little(void **state)
+{
+	const struct made_program *elf = *state;
+	struct unwind_page *page = NULL;
+	struct unwind_file *file;
+	_auto_close_ int fd = memfd_create("made", MFD_CLOEXEC);
+
+	assert_int_equal(write(fd, elf->bytes, MADE_BYTES), MADE_BYTES);
+	for (uint64_t entries = 7; entries <= 8; entries++) {
+		memset(&fake, 0, sizeof(fake));
+		fake.entries = entries;
+		fake.other_rule = RULE(9);
+		fake.rows[fake.cnt++] = (struct elf_cfi_row){ CODE_VADDR + 0x100, RULE(1) };
+		fake.rows[fake.cnt++] = (struct elf_cfi_row){ CODE_VADDR + 0x200, PP_RULE_NONE };
+		assert_int_equal(unwind_file__open(fd, fd, &file), 0);
+		assert_int_equal(unwind_file__page(file, CODE_VADDR >> PP_PAGE_SHIFT, &page), 0);
+		assert_int_equal(unwind_page__find(page, CODE_VADDR + 0x100), RULE(1));
+		assert_int_equal(unwind_page__find(page, CODE_VADDR + 0x200),
+				 entries < 8 ? RULE(9) : PP_RULE_NONE);
+		free(page);
+		unwind_file__close(file);
+	}
+}
+
+/* The rule at off of the first code page. */
+static uint64_t rule_at(const struct made_program *elf, uint64_t off)
+{
+	_auto_free_ struct unwind_page *page = NULL;
+	struct unwind_file *file = open_made(elf);
+	int err = unwind_file__page(file, (MADE_VADDR + off) >> PP_PAGE_SHIFT, &page);
+
+	unwind_file__close(file);
+	assert_int_equal(err, 0);
+	return page ? unwind_page__find(page, MADE_VADDR + off) : PP_RULE_NONE;
+}
+
+static void assert_rsp(const struct made_program *elf, uint64_t off, int64_t cfa_bytes)
+{
+	uint64_t rule = rule_at(elf, off);
+
+	assert_int_equal(PP_RULE_CFA_FORM(rule), PP_CFA_REG);
+	assert_int_equal(PP_RULE_CFA_REG(rule), 7);
+	assert_int_equal(PP_RULE_CFA_BYTES(rule), cfa_bytes);
+	assert_int_equal(PP_RULE_FP_FORM(rule), PP_FP_SAME);
+	assert_int_equal(PP_RULE_RA_FORM(rule), PP_RA_AT_CFA);
+}
+
+static void stubs_without_rows_get_them_from_their_bytes(void **state)
+{
+	struct made_program *elf = *state;
+	static const uint8_t lazy[] =
+		"\xff\x35\0\0\0\0\xff\x25\0\0\0\0\x0f\x1f\x40\0"
+		"\xff\x25\0\0\0\0\x68\0\0\0\0\xe9\0\0\0\0"
+		"\xf3\x0f\x1e\xfa\x68\0\0\0\0\xf2\xe9\0\0\0\0\x90"
+		"\xcc\xcc\xcc\xcc\xcc\xcc\xcc\xcc\xcc\xcc\xcc\xcc\xcc\xcc\xcc\xcc";
+	static const uint8_t direct[] = "\xff\x25\0\0\0\0\x66\x90\xff\x25\0\0\0\0\x66\x90"
+					"\xf3\x0f\x1e\xfa\xf2\xff\x25\0\0\0\0\x0f\x1f\x44\0\0";
+
+	made_program__section(elf, ".plt", CODE_OFF + 0x100, 64, SHF_EXECINSTR);
+	made_program__section(elf, ".plt.sec", CODE_OFF + 0x80, 32, SHF_EXECINSTR);
+	made_program__section(elf, ".pltx", 0x200, 32, 0); /* no code */
+	made_program__put(elf, CODE_OFF + 0x100, lazy, 64);
+	made_program__put(elf, CODE_OFF + 0x80, direct, 32);
+	assert_rsp(elf, CODE_OFF + 0x100, 16);
+	assert_rsp(elf, CODE_OFF + 0x105, 16);
+	assert_rsp(elf, CODE_OFF + 0x106, 24);
+	assert_int_equal(PP_RULE_CFA_FORM(rule_at(elf, CODE_OFF + 0x110)), PP_CFA_PLT);
+	assert_int_equal(PP_RULE_PARAM(rule_at(elf, CODE_OFF + 0x11f)), 11);
+	assert_rsp(elf, CODE_OFF + 0x128, 8);
+	assert_rsp(elf, CODE_OFF + 0x129, 16);
+	assert_int_equal(rule_at(elf, CODE_OFF + 0x130), PP_RULE_NONE); /* unknown bytes */
+	assert_int_equal(rule_at(elf, CODE_OFF + 0x140), PP_RULE_NONE);
+	assert_rsp(elf, CODE_OFF + 0x80, 8);
+	assert_rsp(elf, CODE_OFF + 0x88, 8);
+	assert_rsp(elf, CODE_OFF + 0x9f, 8);
+	assert_int_equal(rule_at(elf, CODE_OFF + 0xa0), PP_RULE_NONE);
+	/* the file's own rows count first */
+	fake.rows[fake.cnt++] = (struct elf_cfi_row){ CODE_VADDR, RULE(7) };
+	assert_int_equal(rule_at(elf, CODE_OFF + 0x110), RULE(7));
+}
+
+static void stubs_anywhere_and_of_any_length_are_survived(void **state)
+{
+	struct made_program *elf = *state;
+	uint32_t seed = 1;
+
+	memset(elf->bytes + CODE_OFF, 0xff, 0x1000);
+	for (uint32_t i = 0; i < 6; i++)
+		made_program__section(elf, ".plt", CODE_OFF, 16, SHF_EXECINSTR);
+	for (uint32_t round = 0; round < 2000; round++) {
+		for (uint32_t i = 0; i < 6; i++) {
+			seed = seed * 1103515245 + 12345;
+			elf->sections[2 + i].sh_addr =
+				CODE_VADDR - 0x20 + (seed >> 8) % (seed & 1 ? 0x60 : 0x20030);
+			elf->sections[2 + i].sh_size = 1 + (seed >> 12) % 70;
+			elf->bytes[CODE_OFF + (seed >> 16) % 0x100] = seed & 2 ? 0x35 : 0x25;
+		}
+		(void)rule_at(elf, CODE_OFF);
+		(void)rule_at(elf, CODE_OFF + PP_PAGE_BYTES);
+	}
+}
+
+static void the_entry_of_a_program_ends_the_stack(void **state)
+{
+	/* endbr64; xor %ebp,%ebp; nop; call; hlt */
+	static const uint8_t entry[] = "\xf3\x0f\x1e\xfa\x31\xed\x90\xe8\0\0\0\0\xf4";
+	struct made_program *elf = *state;
+
+	made_program__put(elf, CODE_OFF + 0x300, entry, 13);
+	elf->header->e_entry = CODE_VADDR + 0x300;
+	/* CFI that does not know of it */
+	fake.rows[fake.cnt++] = (struct elf_cfi_row){ CODE_VADDR, RULE(1) };
+	assert_int_equal(rule_at(elf, CODE_OFF + 0x2ff), RULE(1));
+	assert_int_equal(rule_at(elf, CODE_OFF + 0x300), PP_CFA_END);
+	assert_int_equal(rule_at(elf, CODE_OFF + 0x30b), PP_CFA_END);
+	assert_int_equal(rule_at(elf, CODE_OFF + 0x30d), RULE(1));
+	elf->header->e_type = ET_DYN; /* a library */
+	assert_int_equal(rule_at(elf, CODE_OFF + 0x300), RULE(1));
+}
+
+static void trampolines_and_ends_of_threads_are_known_by_their_bytes(void **state)
+{
+	static const uint8_t sigreturn[] = "\x48\xc7\xc0\x0f\0\0\0\x0f\x05";
+	/* call *%r9; mov %eax,%edi; xor %eax,%eax; mov $60,%al; syscall */
+	static const uint8_t end[] = "\x41\xff\xd1\x89\xc7\x31\xc0\xb0\x3c\x0f\x05\xf4";
+	static const uint64_t at[] = { 0x400, 0x1ff0, 0x2000, 0x3ff8 };
+	struct made_program *elf = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(at); i++)
+		made_program__put(elf, CODE_OFF + at[i], sigreturn, 9);
+	made_program__put(elf, CODE_OFF + 0x600, end, 12);
+	/* over the border of two pages: what is looked up is the byte before it */
+	made_program__put(elf, CODE_OFF + 0x10000, sigreturn, 9);
+	made_program__put(elf, CODE_OFF + 0x1fffe - 3, end, 2); /* cut by the end of the code */
+	for (size_t i = 0; i < ARRAY_SIZE(at); i++) {
+		assert_int_equal(rule_at(elf, CODE_OFF + at[i] - 2), PP_RULE_NONE);
+		assert_int_equal(rule_at(elf, CODE_OFF + at[i] - 1), PP_CFA_SIGNAL);
+		assert_int_equal(rule_at(elf, CODE_OFF + at[i] + 8), PP_CFA_SIGNAL);
+		assert_int_equal(rule_at(elf, CODE_OFF + at[i] + 9), PP_RULE_NONE);
+	}
+	assert_int_equal(rule_at(elf, CODE_OFF + 0xffff), PP_CFA_SIGNAL);
+	assert_int_equal(rule_at(elf, CODE_OFF + 0x10000), PP_CFA_SIGNAL);
+	assert_int_equal(rule_at(elf, CODE_OFF + 0x602), PP_CFA_END);
+	assert_int_equal(rule_at(elf, CODE_OFF + 0x60b), PP_RULE_NONE);
+	fake.rows[fake.cnt++] = (struct elf_cfi_row){ CODE_VADDR, RULE(1) };
+	assert_int_equal(rule_at(elf, CODE_OFF + 0x400), PP_CFA_SIGNAL);
+	assert_int_equal(rule_at(elf, CODE_OFF + 0x602), RULE(1)); /* the file knows better */
+}
+
+static void a_file_cut_anywhere_is_survived(void **state)
+{
+	struct made_program *elf = *state;
+
+	made_program__section(elf, ".plt", CODE_OFF, 0x1000, SHF_EXECINSTR);
+	memset(elf->bytes + CODE_OFF, 0x0f, 0x800);
+	for (size_t len = 0; len < MADE_BYTES; len += len < 0x1000 ? 1 : 0xfff) {
+		_auto_free_ uint8_t *bytes = malloc(len + 1);
+		struct unwind_page *page = NULL;
+		struct unwind_file *file;
+
+		memcpy(bytes, elf->bytes, len);
+		if (unwind_file__from_memory(bytes, len, &file))
+			continue;
+		if (!unwind_file__page(file, CODE_VADDR >> PP_PAGE_SHIFT, &page))
+			free(page);
+		unwind_file__close(file);
+	}
+}
+
+/* This program and its libraries. */
+struct loaded {
+	uint64_t begin;
+	uint64_t end;
+	uint64_t bias;
+	int fd;
+	struct unwind_file *file;
+};
+static struct loaded loaded[64];
+static uint32_t loaded_cnt;
+
+static int add_loaded(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	for (int i = 0; i < info->dlpi_phnum && loaded_cnt < ARRAY_SIZE(loaded); i++) {
+		const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
+		struct loaded *self = &loaded[loaded_cnt];
+
+		if (segment->p_type != PT_LOAD || !(segment->p_flags & PF_X))
+			continue;
+		self->fd = open(info->dlpi_name[0] ? info->dlpi_name : "/proc/self/exe",
+				O_RDONLY | O_CLOEXEC);
+		if (self->fd < 0 || unwind_file__open(self->fd, -1, &self->file))
+			continue;
+		self->begin = info->dlpi_addr + segment->p_vaddr;
+		self->end = self->begin + segment->p_memsz;
+		self->bias = info->dlpi_addr;
+		loaded_cnt++;
+	}
+	return 0;
+}
+
+static uint64_t rule_of(uint64_t addr)
+{
+	for (uint32_t i = 0; i < loaded_cnt; i++) {
+		const struct loaded *self = &loaded[i];
+		_auto_free_ struct unwind_page *page = NULL;
+		uint64_t vaddr = addr - self->bias;
+
+		if (addr < self->begin || addr >= self->end)
+			continue;
+		assert_int_equal(unwind_file__page(self->file, vaddr >> PP_PAGE_SHIFT, &page), 0);
+		assert_non_null(page);
+		return unwind_page__find(page, vaddr);
+	}
+	return PP_RULE_NONE;
+}
+
+static uint64_t word_at(uint64_t addr)
+{
+	return *(const uint64_t *)addr;
+}
+
+#define DEPTH	   20
+#define FRAMES_MAX 100
+struct stacks {
+	void *theirs[FRAMES_MAX];
+	int their_cnt;
+	uint64_t ours[FRAMES_MAX];
+	int our_cnt;
+	bool complete;
+};
+
+static void walk(const ucontext_t *context, struct stacks *stacks)
+{
+	uint64_t pc = (uint64_t)context->uc_mcontext.gregs[REG_RIP];
+	uint64_t rsp = (uint64_t)context->uc_mcontext.gregs[REG_RSP];
+	uint64_t rbp = (uint64_t)context->uc_mcontext.gregs[REG_RBP];
+
+	while (stacks->our_cnt < FRAMES_MAX) {
+		uint64_t rule = rule_of(pc - (stacks->our_cnt > 0)), cfa;
+
+		stacks->ours[stacks->our_cnt++] = pc;
+		stacks->complete = PP_RULE_CFA_FORM(rule) == PP_CFA_END;
+		if (PP_RULE_CFA_FORM(rule) != PP_CFA_REG)
+			return;
+		cfa = (PP_RULE_CFA_REG(rule) == 6 ? rbp : rsp) + (uint64_t)PP_RULE_CFA_BYTES(rule);
+		if (PP_RULE_FP_FORM(rule) == PP_FP_AT_CFA)
+			rbp = word_at(cfa + (uint64_t)PP_RULE_FP_BYTES(rule));
+		pc = word_at(cfa - 8);
+		rsp = cfa;
+	}
+}
+
+static int __attribute__((noinline)) descend(int depth, struct stacks *stacks)
+{
+	volatile int below;
+
+	if (depth > 0) {
+		below = descend(depth - 1, stacks);
+	} else {
+		ucontext_t context;
+
+		stacks->their_cnt = backtrace(stacks->theirs, FRAMES_MAX);
+		assert_int_equal(getcontext(&context), 0);
+		walk(&context, stacks);
+		below = 0;
+	}
+	return below + 1;
+}
+
+static void this_program_is_walked_as_the_c_library_walks_it(void **state)
+{
+	struct stacks stacks = { 0 };
+
+	loaded_cnt = 0;
+	assert_int_equal(dl_iterate_phdr(add_loaded, NULL), 0);
+	assert_true(loaded_cnt >= 2);
+	descend(DEPTH, &stacks);
+	assert_true(stacks.complete);
+	assert_true(stacks.our_cnt > DEPTH + 3);
+	/* the sanitizers' backtrace may have a frame of its own, and a shorter memory */
+	for (int i = 1; i < stacks.our_cnt; i++) {
+		int j = stacks.their_cnt - (stacks.our_cnt - i);
+
+		if (j > 0 && (stacks.their_cnt == stacks.our_cnt || j > 2))
+			assert_int_equal(stacks.ours[i], (uint64_t)stacks.theirs[j]);
+	}
+	for (uint32_t i = 0; i < loaded_cnt; i++) {
+		unwind_file__close(loaded[i].file);
+		close(loaded[i].fd);
+	}
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(a_search_finds_what_a_walk_through_the_rows_finds),
+		TEST(a_row_at_every_byte_of_a_kib_is_found),
+		TEST(more_rows_than_a_page_may_have_are_refused),
+		TEST(pages_are_those_of_the_code),
+		TEST(other_machines_and_absurd_addresses_are_refused),
+		TEST(a_debug_file_fills_gaps_of_a_file_with_too_little),
+		TEST(stubs_without_rows_get_them_from_their_bytes),
+		TEST(stubs_anywhere_and_of_any_length_are_survived),
+		TEST(the_entry_of_a_program_ends_the_stack),
+		TEST(trampolines_and_ends_of_threads_are_known_by_their_bytes),
+		TEST(a_file_cut_anywhere_is_survived),
+		TEST(this_program_is_walked_as_the_c_library_walks_it),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
