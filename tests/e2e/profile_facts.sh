@@ -26,6 +26,12 @@ holds() {
 	}
 }
 
+# complete_when_loaded NAME PERCENT: of the user stacks whose unwind tables were there; few came before them.
+complete_when_loaded() {
+	holds "$1" ".user_stack_ends as \$ends | (.user_stacks - \$ends.table_not_loaded) as \$loaded |
+		\$loaded > .user_stacks * 0.75 and 100 * \$ends.complete >= $2 * \$loaded"
+}
+
 # weight NAME PATTERN: sum of the counts of the lines that match (grep -E, on the whole line).
 weight() {
 	grep -E -- "$2" "$WORK/$1.col" | awk '{ n += $NF } END { printf "%d\n", n }'

@@ -28,10 +28,14 @@ FRAME void misused(word rbp)
 	word units = 100000;
 
 	__asm__ volatile("push %%rbp\n"
+			 ".cfi_adjust_cfa_offset 8\n"
+			 ".cfi_rel_offset rbp, 0\n"
 			 "mov %[value], %%rbp\n"
 			 "1: dec %[count]\n"
 			 "jnz 1b\n"
 			 "pop %%rbp\n"
+			 ".cfi_adjust_cfa_offset -8\n"
+			 ".cfi_restore rbp\n"
 			 : [count] "+c"(units)
 			 : [value] "a"(rbp)
 			 : "memory", "cc");
