@@ -73,6 +73,7 @@ static bool read_cfa_expr(struct parts *parts, const char *expr)
 		parts->form = PP_CFA_PLT;
 		parts->reg = 7;
 		parts->param = late;
+		parts->off = 8;
 		return true;
 	}
 	if (!read_breg(expr, &parts->reg, &parts->off, &rest))

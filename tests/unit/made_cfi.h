@@ -23,7 +23,7 @@ struct rows {
 #define DEREF(reg, off, param)                                                           \
 	(PP_CFA_DEREF | (uint64_t)(reg) << 4 | ((uint64_t)((param) / 8) & 0xfff) << 28 | \
 	 (uint64_t)(off) << 40)
-#define PLT(late)     (PP_CFA_PLT | 7ull << 4 | (uint64_t)(late) << 28)
+#define PLT(late)     (PP_CFA_PLT | 7ull << 4 | (uint64_t)(late) << 28 | 8ull << 40)
 #define FP_AT(off)    ((uint64_t)PP_FP_AT_CFA << 8 | ((uint64_t)((off) / 8) & 0xfff) << 16)
 #define FP_AT_FP(off) ((uint64_t)PP_FP_AT_FP << 8 | ((uint64_t)((off) / 8) & 0xfff) << 16)
 #define FP_UNKNOWN    ((uint64_t)PP_FP_UNKNOWN << 8)

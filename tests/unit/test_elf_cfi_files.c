@@ -348,9 +348,9 @@ static void test_damaged_sections_end_in_order(void **state)
 }
 
 #define SHARING	     1000
-#define SHARED_BYTES 1000000
+#define SHARED_BYTES 250000
 
-/* A thousand entries that share the same megabyte of no-ops are run as far as honest ones would be. */
+/* A thousand entries that share the same quarter of a megabyte of no-ops are run as far as honest ones would be. */
 static void test_overlapping_entries_cost_no_more_than_honest_ones(void **state)
 {
 	const size_t len = SHARED_BYTES + 64 * SHARING, hdr_len = 12 + 8 * SHARING;

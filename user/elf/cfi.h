@@ -16,10 +16,10 @@
 
 #define CFI_SECTION_BYTES_MAX  (512u << 20)
 #define CFI_UNPACKED_BYTES_MAX (64u << 20)
-#define CFI_ENTRY_BYTES_MAX    (1u << 20)
+#define CFI_ENTRY_BYTES_MAX    (256u << 10) /* measured: at most 11,600 (librustc_driver) */
 #define CFI_CIE_BYTES_MAX      1024
 #define CFI_INDEX_MAX	       1000000 /* entries of an index of our own: 16 MB */
-#define CFI_WINDOW_BYTES       65536
+#define CFI_WINDOW_BYTES       16384
 #define CFI_TABLE_WINDOW_BYTES 8192
 #define CFI_CIES	       32 /* kept at a time; a power of two */
 #define CFI_REMEMBERED_MAX     32

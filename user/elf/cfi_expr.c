@@ -199,7 +199,7 @@ void cfi_expr__value(struct cfi_bytes expr, struct cfi_value *ret_value)
 	default: return;
 	}
 	ret_value->reg = symbol.kind == SYM_PLT ? 7 : symbol.reg;
-	ret_value->off = symbol.kind == SYM_PLT ? 0 : symbol.off;
+	ret_value->off = symbol.kind == SYM_PLT ? 8 : symbol.off;
 	ret_value->param = symbol.kind == SYM_REG ? 0 : symbol.param;
 }
 
