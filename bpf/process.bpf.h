@@ -14,7 +14,7 @@
 #include "task.bpf.h"
 #include "walk.bpf.h"
 
-#define ASK_FIRST_MS 100 /* an unanswered question is repeated after so long */
+#define ASK_FIRST_MS 20 /* an unanswered question is repeated after so long */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -51,7 +51,7 @@ static __always_inline void process__add(struct scratch *s, __u64 *cnt, const st
 
 	if (!ask_for_maps(s, cnt, PP_ASK_NEW, now_ns, mm))
 		info.window = pp_run.window;
-	info.ask_at_ns = now_ns + ASK_FIRST_MS * 1000000ull;
+	info.asked_ns = now_ns;
 	info.ask_ms = ASK_FIRST_MS;
 	if (bpf_map_update_elem(&pp_procs, &s->rec.key.proc, &info, BPF_NOEXIST))
 		count(cnt, PP_CNT_PROC_TABLE_FULL);
@@ -61,12 +61,13 @@ static __always_inline void ask_when_due(struct scratch *s, struct pp_proc_info 
 					 __u32 why, const struct pp_mm *mm)
 {
 	__u64 now_ns = bpf_ktime_get_ns();
+	__u64 pause_ms = why == PP_ASK_CHANGED ? PP_ASK_CHANGED_MS : info->ask_ms;
 
-	if (why != PP_ASK_NEW && now_ns < info->ask_at_ns)
+	if (why != PP_ASK_NEW && now_ns < info->asked_ns + pause_ms * 1000000)
 		return;
 	if (ask_for_maps(s, cnt, why, now_ns, mm))
 		return;
-	info->ask_at_ns = now_ns + info->ask_ms * 1000000ull;
+	info->asked_ns = now_ns;
 	info->window = pp_run.window;
 }
 
@@ -109,8 +110,7 @@ static __always_inline void process__look(struct scratch *s, __u64 *cnt, const s
 {
 	struct pp_proc_info *info = bpf_map_lookup_elem(&pp_procs, &s->rec.key.proc);
 	struct pp_proc_id parent;
-	int image = IMAGE_OWN;
-	__u32 epoch = 0, why = 0;
+	__u32 image = IMAGE_OWN, epoch = 0, why = 0;
 
 	s->walk.range_cnt = 0;
 	s->rec.key.maps = 0;

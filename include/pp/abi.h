@@ -53,8 +53,8 @@ struct pp_proc_info {
 	__u32 range_first; /* in pp_ranges */
 	__u32 range_cnt;
 	__u64 check; /* pp_proc_check(): an element may be recycled while a program reads it */
-	__u64 ask_at_ns; /* CLOCK_MONOTONIC: programs ask for a re-read not before */
-	__u32 ask_ms; /* then again not before so long */
+	__u64 asked_ns; /* CLOCK_MONOTONIC: when a program asked last */
+	__u32 ask_ms; /* not again before so long; PP_ASK_CHANGED_MS if executable memory has changed */
 	__u32 pad;
 	struct pp_mm mm; /* as reported with the request after which the ranges were read */
 };
@@ -101,6 +101,7 @@ struct pp_rec_head {
 	__u64 time_ns;
 };
 /* Read this process's mappings: it is new in this window, or they have changed. */
+#define PP_ASK_CHANGED_MS 5
 enum pp_ask { PP_ASK_NEW = 1, PP_ASK_CHANGED = 2, PP_ASK_MAYBE = 3, PP_ASK_NO_RANGE = 4 };
 struct pp_rec_proc {
 	struct pp_rec_head head;

@@ -77,7 +77,7 @@ int proc_table__note(struct proc_table *self, const struct proc_id *id, uint32_t
 int proc_table__find(struct proc_table *self, const struct proc_id *id, uint64_t addr,
 		     const struct mapping **ret_mapping);
 /*
- * An address in no range is itself the reason to re-read: re-read at most once in 20 ms and
+ * An address in no range is itself the reason to re-read: re-read at most once in 2 ms and
  * so that reading takes no more than one part in 50 of the time.
  * Returns 1 if the maps were read again, 0 if not (too soon), -ESRCH.
  */

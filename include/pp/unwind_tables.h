@@ -32,6 +32,7 @@ struct unwind_memory {
 
 struct unwind_options {
 	uint64_t bytes_max; /* parts, all files together */
+	uint64_t ahead_bytes_max; /* pages that nobody asked for are loaded up to here; 0: none are */
 	const char *cache_dir; /* borrowed; NULL: none */
 	uint64_t cache_bytes_max;
 };

@@ -400,7 +400,7 @@ static void a_refresh_replaces_the_table_and_then_waits(void **state)
 	assert_int_equal(proc_table__refresh(tree->table, &id, 42, 5), 1);
 	assert_int_equal(proc_table__find(tree->table, &id, 0x30000, &mapping), 0);
 	assert_int_equal(proc_table__find(tree->table, &id, 0x10000, &mapping), -ENOENT);
-	assert_int_equal(proc_table__refresh(tree->table, &id, 42, 5 + 19999999), 0);
+	assert_int_equal(proc_table__refresh(tree->table, &id, 42, 5 + 1999999), 0);
 	assert_int_equal(proc_table__refresh(tree->table, &id, 42, 5 + 60000000000), 1);
 	/* once it has called exec, the maps are not those of before */
 	assert_int_equal(proc_table__note(tree->table, &later, 42), 0);

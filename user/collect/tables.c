@@ -126,7 +126,7 @@ int collect__put_process(struct collect *self, const struct pp_proc_id *proc,
 		return -errno;
 	row = *info;
 	row.window = known.window;
-	row.ask_at_ns = known.ask_at_ns;
+	row.asked_ns = known.asked_ns;
 	return bpf_map_update_elem(fd, proc, &row, BPF_EXIST) ? -errno : 0;
 }
 

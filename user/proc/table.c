@@ -27,7 +27,7 @@
 #define TEXT_BYTES_MAX	(64u << 20)
 #define TEXT_BYTES_KEPT (256u << 10)
 /* Re-reading maps may take one part in 50 of the time: 0.2 ms for most, 10 ms for 20,000 mappings. */
-#define REFRESH_INTERVAL_NS 20000000ull
+#define REFRESH_INTERVAL_NS 2000000ull
 #define REFRESH_COST_FACTOR 50
 #define NS_PER_SEC	    1000000000ull
 

@@ -21,7 +21,7 @@
 #include "pp/collect_tables.h"
 #include "pp/unwind_tables.h"
 
-#define ASK_MS_MIN     20
+#define ASK_MS_MIN     2 /* a young process is being put together by its loader */
 #define ASK_MS_MAX     1600
 #define PROCESSES_MAX  32768
 #define PROCESSES_MANY 2048 /* from here on those that have gone are looked for */

@@ -76,15 +76,16 @@ struct unwind_options unwind_options__default(const struct sysroot *root)
 	struct unwind_options options = { .bytes_max = BYTES_DEFAULT,
 					  .cache_bytes_max = CACHE_BYTES_DEFAULT };
 	_auto_buf_ struct buf text;
-	char *line, *rest;
+	char *line = NULL, *rest;
 
 	buf__init(&text, CGROUP_TEXT_MAX);
-	if (sysroot__read(root, &text, "proc/self/cgroup") || text.len == 0)
-		return options;
-	for (line = strtok_r(text.data, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+	if (!sysroot__read(root, &text, "proc/self/cgroup") && text.len > 0)
+		line = strtok_r(text.data, "\n", &rest);
+	for (; line; line = strtok_r(NULL, "\n", &rest)) {
 		uint64_t quarter = limit_of_line(root, line) / 4;
 
 		options.bytes_max = min_of(options.bytes_max, quarter);
 	}
+	options.ahead_bytes_max = options.bytes_max / 2;
 	return options;
 }

@@ -55,6 +55,8 @@ struct executable {
 	uint32_t page_cnt;
 	uint64_t first_page; /* vaddr >> 16 of the first */
 	uint32_t queued_cnt; /* pages in state PAGE_QUEUED */
+	bool is_wanted; /* somebody asked for one of its pages */
+	uint32_t ahead; /* its pages before this one were loaded ahead, if they were absent */
 	uint32_t rule_cnt; /* rules that it was the first to have */
 	uint64_t used; /* executables.use when it was last mapped */
 	uint64_t idle_ns; /* ticks without a range that leads here */

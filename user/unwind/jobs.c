@@ -301,26 +301,32 @@ static bool add_pair(struct unwind_tables *tables, struct job *job)
 	return false;
 }
 
+static void add_page(struct unwind_tables *tables, struct job *job,
+		     const struct executable *executable, uint32_t dir_index)
+{
+	tables->pages[dir_index].state = PAGE_BUSY;
+	job->pages[job->page_cnt++] = (struct job_page){
+		.source = hold(executable->source),
+		.serial = executable->serial,
+		.dir_index = dir_index,
+		.page = executable->first_page + dir_index - executable->dir_at,
+	};
+}
+
 static void add_pages_of(struct unwind_tables *tables, struct job *job,
 			 struct executable *executable)
 {
 	uint32_t most = min_of(job->page_cnt + JOB_SHARE_MAX, (uint32_t)JOB_PAGES_MAX);
 
 	for (uint32_t i = 0; i < executable->page_cnt && job->page_cnt < most; i++) {
-		struct page *page = &tables->pages[executable->dir_at + i];
+		uint32_t dir_index = executable->dir_at + i;
 
 		if (executable->queued_cnt == 0)
 			break;
-		if (page->state != PAGE_QUEUED)
+		if (tables->pages[dir_index].state != PAGE_QUEUED)
 			continue;
-		page->state = PAGE_BUSY;
 		executable->queued_cnt--;
-		job->pages[job->page_cnt++] = (struct job_page){
-			.source = hold(executable->source),
-			.serial = executable->serial,
-			.dir_index = executable->dir_at + i,
-			.page = executable->first_page + i,
-		};
+		add_page(tables, job, executable, dir_index);
 	}
 }
 
@@ -342,6 +348,17 @@ static bool add_pages(struct unwind_tables *tables, struct job *job)
 	return job->page_cnt > 0;
 }
 
+static bool add_pages_ahead(struct unwind_tables *tables, struct job *job)
+{
+	uint32_t dir_indexes[JOB_PAGES_MAX];
+	uint32_t cnt = readahead__next(tables, dir_indexes, JOB_PAGES_MAX);
+
+	for (uint32_t i = 0; i < cnt; i++)
+		add_page(tables, job, executables__owner(&tables->executables, dir_indexes[i]),
+			 dir_indexes[i]);
+	return cnt > 0;
+}
+
 void jobs__start(struct unwind_tables *tables)
 {
 	struct job *job;
@@ -351,7 +368,8 @@ void jobs__start(struct unwind_tables *tables)
 	job = job__new(tables);
 	if (!job)
 		return;
-	if (!add_stacks(tables, job) && !add_pair(tables, job) && !add_pages(tables, job)) {
+	if (!add_stacks(tables, job) && !add_pair(tables, job) && !add_pages(tables, job) &&
+	    !add_pages_ahead(tables, job)) {
 		job__free(job);
 		return;
 	}
@@ -369,4 +387,5 @@ void pages__queue(struct unwind_tables *tables, uint32_t dir_index)
 		return;
 	page->state = PAGE_QUEUED;
 	owner->queued_cnt++;
+	owner->is_wanted = true;
 }

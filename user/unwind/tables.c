@@ -40,6 +40,7 @@ int unwind_tables__new(struct loop *loop, const struct sysroot *root,
 	tables->root = root;
 	tables->memory = *memory;
 	tables->bytes_max = options->bytes_max;
+	tables->ahead_bytes_max = options->ahead_bytes_max;
 	err = init_all(tables);
 	if (!err)
 		err = jobs__init(tables, options);

@@ -81,6 +81,7 @@ struct unwind_tables {
 	const struct sysroot *root;
 	struct unwind_memory memory;
 	uint64_t bytes_max;
+	uint64_t ahead_bytes_max;
 	uint64_t now_ns;
 	uint64_t advanced_at_ns;
 
@@ -137,6 +138,11 @@ int jobs__init(struct unwind_tables *tables, const struct unwind_options *option
 void jobs__clear(struct unwind_tables *tables);
 void jobs__start(
 	struct unwind_tables *tables); /* if something is to be done and nothing is under way */
+
+/*
+ * readahead.c: up to max absent pages, to be loaded while nothing else is to be done. Returns how many.
+ */
+uint32_t readahead__next(struct unwind_tables *tables, uint32_t *ret_dir_indexes, uint32_t max);
 
 /* prefetch.c: queues the absent pages that these words lead to. */
 void prefetch__words(struct unwind_tables *tables, const struct proc_id *id, const uint64_t *words,
