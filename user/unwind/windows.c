@@ -199,6 +199,13 @@ static uint32_t age_of(const struct unwind_tables *tables, uint32_t dir_index)
 	return owner->ref_cnt == 0 ? AGE_UNMAPPED : (uint32_t)min_of(age, AGE_UNMAPPED - 1u);
 }
 
+static void evict_page(struct unwind_tables *tables, uint32_t dir_index)
+{
+	unload_window(tables, dir_index);
+	tables->stats.pages_evicted++;
+	metric__add(METRIC_UNWIND_PAGES_EVICTED, 1);
+}
+
 /* Evicts the oldest pages until so many units rest in quarantine, but none younger than min_age. */
 static void evict(struct unwind_tables *tables, uint64_t units, uint32_t min_age)
 {
@@ -215,9 +222,7 @@ static void evict(struct unwind_tables *tables, uint64_t units, uint32_t min_age
 			if (tables->pages[i].state != PAGE_LOADED || age_of(tables, i) != step)
 				continue;
 			evicted += rows_to_units(tables->pages[i].row_cnt);
-			unload_window(tables, i);
-			tables->stats.pages_evicted++;
-			metric__add(METRIC_UNWIND_PAGES_EVICTED, 1);
+			evict_page(tables, i);
 		}
 	tables->windows.tokens -= min_of(tables->windows.tokens, evicted);
 	if (evicted)
@@ -279,6 +284,7 @@ void windows__load(struct unwind_tables *tables, uint32_t dir_index, struct unwi
 	self->waiting_units += units;
 }
 
+/* What is kept only because it may be mapped again keeps no rules. */
 static void sweep_rules(struct unwind_tables *tables)
 {
 	uint64_t used[PP_RULES_MAX / 64] = { 0 };
@@ -289,6 +295,10 @@ static void sweep_rules(struct unwind_tables *tables)
 
 		if (page->state != PAGE_LOADED)
 			continue;
+		if (age_of(tables, i) == AGE_UNMAPPED) {
+			evict_page(tables, i);
+			continue;
+		}
 		rows = words_of(&tables->windows, page->window) + PP_INDEX_WORDS;
 		for (uint32_t k = 0; k < page->row_cnt; k++) {
 			uint32_t id = rows[k] & (PP_RULES_MAX - 1);
