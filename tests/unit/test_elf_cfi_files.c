@@ -350,7 +350,7 @@ static void test_damaged_sections_end_in_order(void **state)
 #define SHARING	     1000
 #define SHARED_BYTES 250000
 
-/* A thousand entries that share the same quarter of a megabyte of no-ops are run as far as honest ones would be. */
+/* A thousand entries that share a quarter of a megabyte are run as far as honest ones would be. */
 static void test_overlapping_entries_cost_no_more_than_honest_ones(void **state)
 {
 	const size_t len = SHARED_BYTES + 64 * SHARING, hdr_len = 12 + 8 * SHARING;
@@ -368,8 +368,8 @@ static void test_overlapping_entries_cost_no_more_than_honest_ones(void **state)
 	at = head.len;
 	header[1] = (uint32_t)(made_eh_off(&made) - MADE_HDR_OFF - 4);
 	memcpy(hdr, header, sizeof(header));
-	for (uint32_t i = 0; i < SHARING; i++, at += 25) {
-		/* the program of each holds all that follow */
+	for (uint32_t i = 0; i < SHARING; i++, at += 26) {
+		/* the program of each holds all that follow, behind an advance by one */
 		uint32_t words[2] = { SHARED_BYTES, (uint32_t)at + 4 };
 		uint64_t range[2] = { 0x1000 + 16 * i, 8 };
 		int32_t row[2] = { (int32_t)range[0] - MADE_VADDR - MADE_HDR_OFF,
@@ -377,6 +377,7 @@ static void test_overlapping_entries_cost_no_more_than_honest_ones(void **state)
 
 		memcpy(section + at, words, 8);
 		memcpy(section + at + 8, range, 16);
+		section[at + 25] = 0x41;
 		memcpy(hdr + 12 + 8 * i, row, 8);
 	}
 	assert_int_equal(read_made(&made, &rows, &stats), 0);
