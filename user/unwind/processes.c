@@ -34,9 +34,10 @@ static bool is_same_list(const void *arg, uint32_t id, const void *key)
 
 	if (wanted->list != NO_LIST)
 		return wanted->list == id;
-	return list->cnt == wanted->cnt &&
-	       memcmp(&tables->memory.ranges[list->first], wanted->ranges,
-		      wanted->cnt * sizeof(struct pp_range)) == 0;
+	if (list->cnt != wanted->cnt || list->ref_cnt == 0)
+		return false;
+	return list->cnt == 0 || memcmp(&tables->memory.ranges[list->first], wanted->ranges,
+					wanted->cnt * sizeof(struct pp_range)) == 0;
 }
 
 static bool is_same_process(const void *arg, uint32_t id, const void *key)
