@@ -27,8 +27,9 @@ struct elf_cfi_row {
 typedef int (*elf_cfi_row_fn)(void *arg, const struct elf_cfi_row *row);
 /*
  * Calls fn for each row in [low_vaddr, high_vaddr), the first at low_vaddr itself (in force there, maybe a
- * gap), adjacent equal rules merged. Reads only the entries that cover the interval. A damaged entry becomes
- * a gap and is counted. 0, fn's first non-zero, -ENOMEM, -errno of pread.
+ * gap), adjacent equal rules merged. Reads only the entries that cover the interval; where entries overlap, each
+ * ends where the next begins. From where an entry is damaged on it is a gap, and counted. 0, fn's first non-zero,
+ * -ENOMEM, -EBADMSG (the file was truncated meanwhile), -errno of pread.
  */
 int elf_cfi__each_row(struct elf_cfi *self, uint64_t low_vaddr, uint64_t high_vaddr,
 		      elf_cfi_row_fn fn, void *arg);
