@@ -30,6 +30,7 @@ struct source {
 	size_t memory_bytes;
 	struct unwind_identity identity;
 	uint32_t idle_ticks; /* since a job used it */
+	uint32_t idle_jobs;
 
 	int debug_fd;
 	int err; /* of opening: not tried again */
@@ -110,6 +111,11 @@ static inline struct executable *executables__owner(const struct executables *se
 /* The two were found equal: files and ranges lead to the other one, this one goes. */
 void executables__merge(struct unwind_tables *tables, struct executable *self,
 			struct executable *into);
+/*
+ * What a worker keeps of a file (headers, index of its CFI) is not kept for long, nor of many at a time.
+ * Only while no job is under way; ticks, jobs: how many have passed since the last call.
+ */
+void executables__close_files(struct unwind_tables *tables, uint32_t ticks, uint32_t jobs);
 /* Closes what nobody maps, and makes room for more before it is needed. */
 void executables__tick(struct unwind_tables *tables, uint64_t passed_ns);
 

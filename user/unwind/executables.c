@@ -21,7 +21,7 @@
 
 #define CLOSE_AFTER_NS 60000000000ull /* nobody maps it: its file system may be unmounted */
 #define FILE_TICKS     3
-#define OPEN_FILES_MAX 32
+#define FILE_JOBS      4 /* 50 KB a file; a job has many */
 #define DIR_RESERVE    (PP_DIR_MAX / 4)
 #define NS_PER_SEC     1000000000ull
 
@@ -387,18 +387,18 @@ void executables__merge(struct unwind_tables *tables, struct executable *self,
 	drop(tables, self);
 }
 
-/* What a worker keeps of a file (headers, index of its CFI) is not kept for long. */
-static void close_files(struct unwind_tables *tables)
+void executables__close_files(struct unwind_tables *tables, uint32_t ticks, uint32_t jobs)
 {
 	struct executables *self = &tables->executables;
-	uint32_t open_cnt = 0;
 
 	for (uint32_t i = 1; i <= EXECUTABLES_MAX && !tables->job; i++) {
 		struct source *source = self->at[i] ? self->at[i]->source : NULL;
 
 		if (!source || !source->file)
 			continue;
-		if (++source->idle_ticks <= FILE_TICKS && ++open_cnt <= OPEN_FILES_MAX)
+		source->idle_ticks += ticks;
+		source->idle_jobs += jobs;
+		if (source->idle_ticks <= FILE_TICKS && source->idle_jobs <= FILE_JOBS)
 			continue;
 		unwind_file__close(source->file);
 		source->file = NULL;
@@ -409,7 +409,7 @@ void executables__tick(struct unwind_tables *tables, uint64_t passed_ns)
 {
 	struct executables *self = &tables->executables;
 
-	close_files(tables);
+	executables__close_files(tables, 1, 0);
 	for (uint32_t i = 1; i <= EXECUTABLES_MAX; i++) {
 		struct executable *executable = self->at[i];
 

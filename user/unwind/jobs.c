@@ -241,6 +241,7 @@ static void done(void *arg, int err)
 					job->stacks[i].word_cnt);
 		if (job->pair[0])
 			take_pair(tables, job);
+		executables__close_files(tables, 0, 1);
 	}
 	job__free(job);
 	if (tables && !err)
@@ -262,7 +263,7 @@ static struct job *job__new(struct unwind_tables *tables)
 static struct source *hold(struct source *source)
 {
 	source->ref_cnt++;
-	source->idle_ticks = 0;
+	source->idle_ticks = source->idle_jobs = 0;
 	return source;
 }
 
