@@ -5,7 +5,7 @@
  * is left is told as a gap. Rows go out as they are made: nothing is collected. Work is bounded by the code
  * asked for, so that entries which overlap in the file cost no more than honest ones would.
  */
-#include "cfi.h"
+#include "cfi_parts.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -145,6 +145,4 @@ struct cfi_out {
 	struct cfi_walk *filler; /* walks the other section where this one has a gap, or NULL */
 };
 
-#include "cfi_parts.h"
-
 #endif

@@ -4,9 +4,10 @@
  * and kept in a small cache of the walk, whatever the number of FDEs that name it. Not here: their programs
  * (cfi_program.c). DWARF 5, 6.4.1; LSB 5.0, 10.6.1: ids, lengths of 64 bits and augmentations of .eh_frame.
  */
+#include "cfi_parts.h"
+
 #include <errno.h>
 
-#include "cfi.h"
 #include "cfi_numbers.h"
 
 #define LENGTH_IS_64_BITS 0xffffffffu

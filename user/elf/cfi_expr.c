@@ -5,10 +5,11 @@
  * assembly emit: realigned stacks, PLT stubs, saved frames of libcrypto. Every other operator makes the
  * expression unsupported, never approximate. DWARF 5, 2.5 and 6.4.2.
  */
-#include "cfi.h"
-#include "cfi_numbers.h"
+#include "cfi_parts.h"
 
 #include <limits.h>
+
+#include "cfi_numbers.h"
 
 #define STACK_MAX 8
 #define REG_PC	  16

@@ -6,9 +6,10 @@
  * section is gone through in file order (terminators in the middle included, they come from crtend.o) and
  * the entries are sorted, bounded in number. LSB 5.0, 10.6.2.
  */
+#include "cfi_parts.h"
+
 #include <errno.h>
 
-#include "cfi.h"
 #include "cfi_numbers.h"
 #include "pp/base/cleanup.h"
 #include "pp/base/vec.h"

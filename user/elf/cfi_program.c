@@ -5,12 +5,13 @@
  * becomes a rule in 64 bits; states of equal meaning become equal bits. What rules cannot say becomes
  * PP_CFA_UNSUPPORTED (CFA, return address, a caller's rsp that is not the CFA) or PP_FP_UNKNOWN (rbp).
  */
-#include "cfi.h"
-#include "cfi_numbers.h"
-#include "pp/base/cleanup.h"
+#include "cfi_parts.h"
 
 #include <errno.h>
 #include <limits.h>
+
+#include "cfi_numbers.h"
+#include "pp/base/cleanup.h"
 
 #define REG_FP 6
 #define REG_SP 7

@@ -5,9 +5,10 @@
  * (SHF_COMPRESSED with zlib) or as the older .zdebug_frame. Read in chunks into our own memory; only what is
  * compressed is kept, unpacked, when it is first needed. gABI, "Section Compression"; LSB 5.0, 10.6.
  */
+#include "cfi_parts.h"
+
 #include <errno.h>
 
-#include "cfi.h"
 #include "pp/base/buf.h"
 #include "pp/base/cleanup.h"
 #include "pp/base/compress.h"
