@@ -20,7 +20,7 @@ int collect_tables__get(struct collect *self, struct collect_tables *ret_tables)
 int collect_tables__make_part(void *arg, uint32_t part, uint32_t **ret_words);
 void collect_tables__drop_part(void *arg, uint32_t part);
 
-/* Writes one process's row. window and first announcement are kept by the programs. -ENOENT: it was removed. */
+/* Writes one process's row; window is kept by the programs. -ENOENT: it was removed. */
 int collect__put_process(struct collect *self, const struct pp_proc_id *proc,
 			 const struct pp_proc_info *info);
 void collect__drop_process(struct collect *self, const struct pp_proc_id *proc);

@@ -86,7 +86,7 @@ int proc_table__refresh(struct proc_table *self, const struct proc_id *id, uint3
 
 /*
  * The history: each list of mappings that differs from the one before is a version. Whoever gives lists to
- * the kernel says under which epochs; epochs grow. The last 64 versions are kept.
+ * the kernel says under which epochs; epochs grow. The last 256 versions are kept.
  */
 int proc_table__mappings(const struct proc_table *self, const struct proc_id *id,
 			 const struct mapping **ret_mappings,
@@ -94,18 +94,19 @@ int proc_table__mappings(const struct proc_table *self, const struct proc_id *id
 void proc_table__set_epoch(struct proc_table *self, const struct proc_id *id, uint32_t epoch);
 /*
  * Where did addr lie in that epoch? epoch 0: before the kernel knew any, taken for the first one. One that
- * is not in the history: only what all versions agree upon. is_doubted: the newest list must agree as
- * well. Returns as __find, and -ESTALE: lists disagree about the code at addr.
+ * is not in the history: only what all versions agree upon. is_doubted: mappings may have changed before the
+ * sample, so what was read later must agree (see __verify). Returns as __find, and -ESTALE: lists disagree
+ * about the code at addr.
  */
 int proc_table__find_at(struct proc_table *self, const struct proc_id *id, uint32_t epoch,
 			bool is_doubted, uint64_t addr, const struct mapping **ret_mapping);
 /*
- * Is the newest list one that was read after since_ns (CLOCK_MONOTONIC)? Reads again if not, within a
- * budget of its own: for all processes one part in 50 of the time, in 200 where it is not urgent.
- * Returns 1 if so, 0 if it costs too much now, -ESRCH.
+ * Has the history what was mapped after the doubted samples of an epoch, which were taken before until_ns
+ * (CLOCK_MONOTONIC)? Reads again if not, within a budget of its own: for all processes one part in 50 of
+ * the time, in 200 where it is not urgent. Returns 1 if so, 0 if it costs too much now, -ESRCH.
  */
 int proc_table__verify(struct proc_table *self, const struct proc_id *id, uint32_t tid,
-		       uint64_t now_ns, uint64_t since_ns, bool is_urgent);
+		       uint32_t epoch, uint64_t now_ns, uint64_t until_ns, bool is_urgent);
 /* The process of that pid that was noted last: 0, -ESRCH. */
 int proc_table__latest(const struct proc_table *self, uint32_t pid, struct proc_id *ret_id);
 

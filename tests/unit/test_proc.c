@@ -420,24 +420,24 @@ static void an_older_reading_is_verified_within_a_budget(void **state)
 	uint32_t cnt, read = 0;
 
 	put_process(tree, 42, 'S', "10000-20000 r-xp 00000000 00:00 0 \n");
-	assert_int_equal(proc_table__verify(tree->table, &id, 42, now, 0, true), -ESRCH);
+	assert_int_equal(proc_table__verify(tree->table, &id, 42, 1, now, 0, true), -ESRCH);
 	assert_int_equal(proc_table__latest(tree->table, 42, &latest), -ESRCH);
 	assert_int_equal(proc_table__note(tree->table, &id, 42), 0);
 	assert_int_equal(proc_table__latest(tree->table, 42, &latest), 0);
 	assert_memory_equal(&latest, &id, sizeof(id));
 	put(tree, "proc/42/maps", "30000-40000 r-xp 00000000 00:00 0 \n");
-	assert_int_equal(proc_table__verify(tree->table, &id, 42, now, 0, true), 1);
+	assert_int_equal(proc_table__verify(tree->table, &id, 42, 1, now, 0, true), 1);
 	assert_int_equal(proc_table__mappings(tree->table, &id, &list, &cnt), 0);
 	assert_int_equal(list[0].start_addr, 0x10000); /* late enough as it was */
-	assert_int_equal(proc_table__verify(tree->table, &id, 42, now, UINT64_MAX, true), 1);
+	assert_int_equal(proc_table__verify(tree->table, &id, 42, 1, now, UINT64_MAX, true), 1);
 	assert_int_equal(proc_table__mappings(tree->table, &id, &list, &cnt), 0);
 	assert_int_equal(list[0].start_addr, 0x30000);
-	while (proc_table__verify(tree->table, &id, 42, now, UINT64_MAX, false) == 1)
+	while (proc_table__verify(tree->table, &id, 42, 1, now, UINT64_MAX, false) == 1)
 		assert_true(++read < 10000); /* time stands still: 5 ms of reading */
 	assert_true(read > 0);
-	assert_int_equal(proc_table__verify(tree->table, &id, 42, now, UINT64_MAX, true), 1);
+	assert_int_equal(proc_table__verify(tree->table, &id, 42, 1, now, UINT64_MAX, true), 1);
 	now += 60000000000;
-	assert_int_equal(proc_table__verify(tree->table, &id, 42, now, UINT64_MAX, false), 1);
+	assert_int_equal(proc_table__verify(tree->table, &id, 42, 1, now, UINT64_MAX, false), 1);
 }
 
 /* What mapping__open says about a mapping of shown, whose inode is st's. */

@@ -95,21 +95,61 @@ static void an_address_is_looked_up_in_its_epoch(void **state)
 	maps_history__clear(&history);
 }
 
-static void a_doubted_address_must_be_the_same_code_in_the_newest_list(void **state)
+static void a_doubted_address_must_be_the_same_code_in_what_was_read_next(void **state)
+{
+	static const struct {
+		uint32_t module;
+		uint64_t off;
+		uint32_t others;
+		int expected;
+	} rows[] = {
+		{ 2, 0, 0, -ESTALE },
+		{ 1, 0x1000, 0, -ESTALE }, /* another place of the same file */
+		{ 0, 0, 0, -ESTALE },
+		{ 1, 0, 4, 1 }, /* something else was mapped */
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct maps_history history = { 0 };
+
+		next_epoch(&history, 1, 5);
+		assert_int_equal(at(&history, 5, true), 1);
+		/* read to verify, nobody gave it an epoch */
+		read_list(&history, rows[i].module, rows[i].off, rows[i].others, ROOM_ALL, 0);
+		assert_int_equal(at(&history, 5, true), rows[i].expected);
+		assert_int_equal(at(&history, 5, false), 1);
+		maps_history__clear(&history);
+	}
+}
+
+static void code_that_came_and_went_does_not_hide(void **state)
 {
 	struct maps_history history = { 0 };
 
 	next_epoch(&history, 1, 5);
+	assert_int_equal(maps_history__beyond(&history, 5), MAPS_NOTHING);
+	next_epoch(&history, 2, 6);
+	assert_int_equal(maps_history__beyond(&history, 5), MAPS_NEXT);
+	next_epoch(&history, 1, 7);
+	assert_int_equal(maps_history__beyond(&history, 5), MAPS_SURELY);
+	assert_int_equal(at(&history, 5, true), -ESTALE); /* was it 2 already? */
+	assert_int_equal(at(&history, 7, true), 1);
+	maps_history__clear(&history);
+}
+
+static void a_change_long_after_a_sample_does_not_matter(void **state)
+{
+	struct maps_history history = { 0 };
+
+	next_epoch(&history, 1, 5);
+	for (uint32_t others = 1; others <= 2; others++) {
+		read_list(&history, 1, 0, others, ROOM_ALL, 0);
+		maps_history__newest(&history)->epoch_first = 5 + others;
+		maps_history__newest(&history)->epoch_last = 5 + others;
+	}
+	next_epoch(&history, 2, 8);
 	assert_int_equal(at(&history, 5, true), 1);
-	read_list(&history, 2, 0, 0, ROOM_ALL, 0); /* nobody gave it an epoch yet */
-	assert_int_equal(at(&history, 5, false), 1);
-	assert_int_equal(at(&history, 5, true), -ESTALE);
-	read_list(&history, 1, 0x1000, 0, ROOM_ALL, 0); /* another place of the same file */
-	assert_int_equal(at(&history, 5, true), -ESTALE);
-	read_list(&history, 0, 0, 0, ROOM_ALL, 0);
-	assert_int_equal(at(&history, 5, true), -ESTALE);
-	read_list(&history, 1, 0, 4, ROOM_ALL, 0); /* something else was mapped */
-	assert_int_equal(at(&history, 5, true), 1);
+	assert_int_equal(at(&history, 6, true), -ESTALE);
 	maps_history__clear(&history);
 }
 
@@ -157,14 +197,14 @@ static void old_versions_give_way(void **state)
 {
 	struct maps_history history = { 0 };
 
-	for (uint32_t i = 1; i <= 100; i++)
+	for (uint32_t i = 1; i <= 300; i++)
 		next_epoch(&history, i, i);
-	assert_int_equal(history.cnt, 64);
-	assert_int_equal(at(&history, 37, false), 37);
-	assert_int_equal(at(&history, 36, false), -ESTALE);
+	assert_int_equal(history.cnt, 256);
+	assert_int_equal(at(&history, 45, false), 45);
+	assert_int_equal(at(&history, 44, false), -ESTALE);
 	read_list(&history, 1, 0, 9, 20, 0); /* room for 20 mappings, this has 10 */
 	assert_int_equal(history.mapping_cnt, 20);
-	assert_int_equal(at(&history, 100, false), 100);
+	assert_int_equal(at(&history, 300, false), 300);
 	read_list(&history, 1, 0, 20, 20, -E2BIG);
 	assert_int_equal(history.mapping_cnt, 20);
 	read_list(&history, 1, 0, 19, 20, 0);
@@ -177,7 +217,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(equal_lists_are_one_version),
 		cmocka_unit_test(an_address_is_looked_up_in_its_epoch),
-		cmocka_unit_test(a_doubted_address_must_be_the_same_code_in_the_newest_list),
+		cmocka_unit_test(a_doubted_address_must_be_the_same_code_in_what_was_read_next),
+		cmocka_unit_test(code_that_came_and_went_does_not_hide),
+		cmocka_unit_test(a_change_long_after_a_sample_does_not_matter),
 		cmocka_unit_test(what_was_not_mapped_is_no_code_unless_it_is_now),
 		cmocka_unit_test(an_epoch_that_is_not_kept_stands_for_what_all_agree_upon),
 		cmocka_unit_test(a_sample_without_an_epoch_is_of_the_first_list_that_has_one),

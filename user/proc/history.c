@@ -14,8 +14,8 @@
 #include "pp/base/cleanup.h"
 #include "pp/base/vec.h"
 
-/* Maps are read at most 50 times a second, and counts are at most a second old. */
-#define VERSIONS_MAX 64
+/* Counts are at most a second old; maps that change all the time are read up to 200 times a second. */
+#define VERSIONS_MAX 256
 
 bool maps_version__is(const struct maps_version *version, const struct mapping *mappings,
 		      uint32_t cnt)
@@ -139,6 +139,25 @@ static void versions_of(const struct maps_history *self, uint32_t epoch, size_t 
 	*ret_to = to;
 }
 
+/*
+ * A doubted sample was taken before its epoch's successor was given out, so between the epoch's reading and
+ * the one after the successor's: all in between must agree. Returns the end of these versions.
+ */
+static size_t end_of_doubt(const struct maps_history *self, uint32_t epoch, size_t to)
+{
+	while (to < self->cnt && self->versions[to].epoch_first <= epoch)
+		to++; /* read, never given out */
+	return min_of(to + 2, self->cnt);
+}
+
+enum maps_beyond maps_history__beyond(const struct maps_history *self, uint32_t epoch)
+{
+	for (size_t i = 0; i < self->cnt; i++)
+		if (self->versions[i].epoch_first > epoch)
+			return i + 1 < self->cnt ? MAPS_SURELY : MAPS_NEXT;
+	return MAPS_NOTHING;
+}
+
 int maps_history__find_at(const struct maps_history *self, uint32_t epoch, bool is_doubted,
 			  uint64_t addr, const struct mapping **ret_mapping)
 {
@@ -148,13 +167,12 @@ int maps_history__find_at(const struct maps_history *self, uint32_t epoch, bool 
 	if (!self->cnt)
 		return -ESRCH;
 	versions_of(self, epoch, &from, &to);
+	if (is_doubted)
+		to = end_of_doubt(self, epoch, to);
 	found = maps_version__find(&self->versions[from], addr);
 	for (size_t i = from + 1; i < to; i++)
 		if (!is_same_code(found, maps_version__find(&self->versions[i], addr), addr))
 			return -ESTALE;
-	if (is_doubted &&
-	    !is_same_code(found, maps_version__find(maps_history__newest(self), addr), addr))
-		return -ESTALE;
 	if (!found)
 		return -ENOENT;
 	*ret_mapping = found;

@@ -58,7 +58,10 @@ void maps_history__clear(struct maps_history *self);
 int maps_history__add(struct maps_history *self, struct mapping *mappings, uint32_t cnt,
 		      uint64_t read_at_ns, size_t room);
 struct maps_version *maps_history__newest(const struct maps_history *self); /* NULL: none */
-/* is_doubted: the newest version must agree too. As proc_table__find_at. */
+/* How far the versions go beyond the samples of an epoch. NEXT: to what came after it, at least nearly. */
+enum maps_beyond { MAPS_NOTHING, MAPS_NEXT, MAPS_SURELY };
+enum maps_beyond maps_history__beyond(const struct maps_history *self, uint32_t epoch);
+/* As proc_table__find_at. */
 int maps_history__find_at(const struct maps_history *self, uint32_t epoch, bool is_doubted,
 			  uint64_t addr, const struct mapping **ret_mapping);
 bool maps_version__is(const struct maps_version *version, const struct mapping *mappings,

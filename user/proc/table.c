@@ -402,24 +402,28 @@ static bool budget__has_some(struct budget *self, uint64_t now_ns)
 }
 
 int proc_table__verify(struct proc_table *self, const struct proc_id *id, uint32_t tid,
-		       uint64_t now_ns, uint64_t since_ns, bool is_urgent)
+		       uint32_t epoch, uint64_t now_ns, uint64_t until_ns, bool is_urgent)
 {
 	struct budget *budget = is_urgent ? &self->urgent : &self->lax;
 	const struct process *process = find_process(self, id);
-	const struct maps_version *newest = process ? maps_history__newest(&process->history) :
-						      NULL;
+	enum maps_beyond beyond;
 	uint64_t cost_ns;
-	int err;
+	int err = 0;
 
-	if (!newest)
+	if (!process || !process->history.cnt)
 		return -ESRCH;
-	if (newest->read_at_ns >= since_ns)
+	beyond = maps_history__beyond(&process->history, epoch);
+	if (beyond == MAPS_SURELY ||
+	    maps_history__newest(&process->history)->read_at_ns >= until_ns)
 		return 1;
-	if (!budget__has_some(budget, now_ns))
-		return 0;
-	err = reread(self, id, tid, &cost_ns);
-	budget->left_ns -= (int64_t)cost_ns;
-	return err ? err : 1;
+	if (budget__has_some(budget, now_ns)) {
+		err = reread(self, id, tid, &cost_ns);
+		budget->left_ns -= (int64_t)cost_ns;
+		if (!err)
+			return 1;
+	}
+	/* the successor was read right before it was given out: that is less than a millisecond */
+	return beyond == MAPS_NEXT ? 1 : err;
 }
 
 int proc_table__mappings(const struct proc_table *self, const struct proc_id *id,

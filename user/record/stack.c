@@ -3,7 +3,7 @@
  * One count's addresses become frames {module, offset}, and how its stack ended: the only place where the
  * kernel's view and the profile's meet. The kernel says under which epoch it walked, and whether the
  * mappings may have changed since they were read; then a frame stands only if it is the same code in the
- * mappings of that epoch and in those read after the sample. Never a guess: what is doubtful is cut, and
+ * mappings of that epoch and in those read next, up to after the sample. Never a guess: what is doubtful is cut, and
  * the end says so. Not here: names, and what only they can tell (symbol).
  */
 #include "internal.h"
@@ -20,7 +20,7 @@ struct view {
 	struct proc_id id;
 	uint32_t tid;
 	uint32_t epoch; /* 0: not told */
-	bool is_doubted; /* the newest mappings must agree */
+	bool is_doubted; /* later mappings must agree */
 	bool is_stale; /* surely changed, and nobody could look after the sample */
 	uint64_t now_ns;
 };
@@ -47,8 +47,8 @@ static void view__init(struct view *self, struct window *window, const struct co
 		return;
 	}
 	self->is_doubted = tag != 0;
-	if (tag && proc_table__verify(window->table, &self->id, self->tid, now_ns, count->until_ns,
-				      is_changed) != 1)
+	if (tag && proc_table__verify(window->table, &self->id, self->tid, self->epoch, now_ns,
+				      count->until_ns, is_changed) != 1)
 		self->is_stale = is_changed;
 }
 
