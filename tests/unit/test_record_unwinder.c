@@ -171,7 +171,7 @@ static void a_new_process_gets_its_ranges(void **state)
 	assert_int_equal(kernel.row.epoch, 1);
 	assert_int_equal(kernel.row.range_cnt, 3);
 	assert_int_equal(kernel.row.mm.seq, 7);
-	assert_int_equal(kernel.row.ask_ms, 20);
+	assert_int_equal(kernel.row.ask_ms, 2);
 	assert_int_equal(
 		proc_table__find_at(rig->window.table, &process, 1, false, 0x400100, &mapping), 0);
 	unwinder__free(unwinder);
@@ -183,7 +183,7 @@ static void readings_that_bring_nothing_become_rare(void **state)
 	struct unwinder *unwinder = begin(rig, false);
 
 	ask(rig, unwinder, 42, PP_ASK_NEW, 1);
-	for (uint32_t i = 1, ask_ms = 40; i < 12; i++, ask_ms *= 2) {
+	for (uint32_t i = 1, ask_ms = 4; i < 14; i++, ask_ms *= 2) {
 		wire_now_ns += 10000000000;
 		ask(rig, unwinder, 42, PP_ASK_MAYBE, 1 + i);
 		assert_int_equal(kernel.puts, 1 + i);
@@ -196,7 +196,7 @@ static void readings_that_bring_nothing_become_rare(void **state)
 	wire_now_ns += 10000000000;
 	ask(rig, unwinder, 42, PP_ASK_CHANGED, 99);
 	assert_int_equal(kernel.row.epoch, 2);
-	assert_int_equal(kernel.row.ask_ms, 20);
+	assert_int_equal(kernel.row.ask_ms, 2);
 	unwinder__free(unwinder);
 }
 
@@ -229,7 +229,7 @@ static void what_the_tables_refuse_is_walked_by_frame_pointer(void **state)
 	assert_int_equal(kernel.puts, 1);
 	assert_int_equal(kernel.row.epoch, 0);
 	assert_int_equal(kernel.row.range_cnt, 0);
-	assert_true(kernel.row.ask_ms >= 20);
+	assert_true(kernel.row.ask_ms >= 2);
 	unwinder__free(unwinder);
 }
 
@@ -332,7 +332,7 @@ static void of_many_processes_those_that_have_gone_are_dropped(void **state)
 	kernel.puts = 0;
 	ask(rig, unwinder, 42, PP_ASK_MAYBE, 2);
 	assert_int_equal(kernel.puts, 1);
-	assert_int_equal(kernel.row.ask_ms, 40); /* still known */
+	assert_int_equal(kernel.row.ask_ms, 4); /* still known */
 	unwinder__free(unwinder);
 }
 
