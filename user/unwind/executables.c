@@ -21,7 +21,7 @@
 
 #define CLOSE_AFTER_NS 60000000000ull /* nobody maps it: its file system may be unmounted */
 #define FILE_TICKS     3
-#define FILE_JOBS      4 /* 50 KB a file; a job has many */
+#define FILE_JOBS      1 /* 50 KB a file; a job has many */
 #define DIR_RESERVE    (PP_DIR_MAX / 4)
 #define NS_PER_SEC     1000000000ull
 
