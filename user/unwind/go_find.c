@@ -10,8 +10,10 @@
 #include "go_table.h"
 #include "pp/base/cleanup.h"
 
-#define SCAN_BYTES_MAX	 (1ull << 30)
+#define SCAN_BYTES_MAX	 (256ull << 20) /* of a file, all its segments together */
 #define SCAN_CHUNK_BYTES 16384
+#define SCAN_PLACES_MAX	 64
+#define RELOCATIONS_MAX	 (4ull << 20)
 #define TABLE_ALIGN	 16 /* the linker's is 32 */
 
 struct search {
@@ -20,6 +22,8 @@ struct search {
 	void *arg;
 	bool has_sections;
 	bool is_go;
+	uint64_t scanned_bytes;
+	uint32_t place_cnt;
 	int err; /* of fn, -EBADMSG: go on; -ENOENT: not called yet */
 };
 
@@ -42,11 +46,12 @@ static int try_section(void *arg, const struct elf_area *area)
 static int try_segment(void *arg, const struct elf_area *area)
 {
 	struct search *self = arg;
-	uint64_t len = min_of(area->bytes, SCAN_BYTES_MAX);
+	uint64_t len = min_of(area->bytes, SCAN_BYTES_MAX - self->scanned_bytes);
 	uint8_t chunk[SCAN_CHUNK_BYTES];
 
 	if (area->off % TABLE_ALIGN != area->vaddr % TABLE_ALIGN)
 		return 0;
+	self->scanned_bytes += len;
 	for (uint64_t at = -area->vaddr % TABLE_ALIGN; at < len; at += sizeof(chunk)) {
 		size_t n = min_of(len - at, (uint64_t)sizeof(chunk));
 
@@ -59,7 +64,7 @@ static int try_segment(void *arg, const struct elf_area *area)
 			if (!go_table__begins(chunk + i))
 				continue;
 			self->err = self->fn(self->arg, &place);
-			if (self->err != -EBADMSG)
+			if (self->err != -EBADMSG || ++self->place_cnt == SCAN_PLACES_MAX)
 				return 1;
 		}
 	}
@@ -116,7 +121,7 @@ static bool find_relocation(const struct elf_image *image, const char *name, uin
 
 	if (elf_image__each_section(image, match_section, &section) != 1)
 		return false;
-	cnt = section.area.bytes / sizeof(chunk[0]);
+	cnt = min_of(section.area.bytes / sizeof(chunk[0]), RELOCATIONS_MAX);
 	for (uint64_t at = 0; at < cnt; at += n) {
 		n = min_of(cnt - at, (uint64_t)ARRAY_SIZE(chunk));
 		if (elf_image__read(image, section.area.off + at * sizeof(chunk[0]), chunk,

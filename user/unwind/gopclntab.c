@@ -19,7 +19,7 @@
 #define MAGIC_1_20     0xfffffff1u
 
 #define FUNCS_MAX      (1u << 24)
-#define PCSP_BYTES_MAX (1u << 20) /* of one function */
+#define PCSP_BYTES_MAX (1u << 18) /* of one function */
 #define PROBES	       64 /* functions that are compared with their code */
 
 /* Where things stand in a version's header and functions. */
@@ -188,8 +188,8 @@ int go_table__each_span(struct gopclntab *self, const struct go_func *func, go_s
 		if (value == 0 && span.vaddr != func->vaddr)
 			return 0;
 		err = read_varint(self, &off, &pc);
-		if (err)
-			return err;
+		if (err || pc == 0)
+			return -EBADMSG;
 		span.delta_bytes += (int32_t)(value >> 1) ^ -(int32_t)(value & 1);
 		span.end_vaddr = min_of(span.vaddr + pc, func->end_vaddr);
 		err = fn(arg, &span);
