@@ -382,6 +382,12 @@ static void the_entry_of_a_program_ends_the_stack(void **state)
 	assert_int_equal(rule_at(elf, CODE_OFF + 0x300), PP_CFA_END);
 	assert_int_equal(rule_at(elf, CODE_OFF + 0x30b), PP_CFA_END);
 	assert_int_equal(rule_at(elf, CODE_OFF + 0x30d), RULE(1));
+	/* xor %rbp,%rbp; mov %rsp,%rdi; lea; and $-16,%rsp; call; then another function */
+	made_program__put(
+		elf, CODE_OFF + 0x300,
+		"\x48\x31\xed\x48\x89\xe7\x48\x8d\x35\0\0\0\0\x48\x83\xe4\xf0\xe8\0\0\0\0\xf4", 23);
+	assert_int_equal(rule_at(elf, CODE_OFF + 0x315), PP_CFA_END);
+	assert_int_equal(rule_at(elf, CODE_OFF + 0x316), RULE(1));
 	elf->header->e_type = ET_DYN; /* a library */
 	assert_int_equal(rule_at(elf, CODE_OFF + 0x300), RULE(1));
 }

@@ -65,9 +65,16 @@ bool elf_image__enters_at(const struct elf_image *self, uint64_t off)
 	return matches(self, off, entry_patterns, ARRAY_SIZE(entry_patterns));
 }
 
-/* call rel32 or call *rel32(%rip), then hlt: glibc's _start; jmp *%r12: ld.so's, with _dl_start_user */
+/*
+ * call rel32 or call *rel32(%rip), then hlt: glibc's _start; jmp *%r12: ld.so's, with _dl_start_user;
+ * and $-16,%rsp, then call rel32: musl's
+ */
 static bool ends_entry(const uint8_t *code, size_t len)
 {
+	static const uint8_t align[] = { 0x48, 0x83, 0xe4, 0xf0 };
+
+	if (len >= 9 && code[len - 5] == 0xe8 && memcmp(code + len - 9, align, sizeof(align)) == 0)
+		return true;
 	if (len >= 6 && code[len - 1] == 0xf4)
 		return code[len - 6] == 0xe8 ||
 		       (len >= 7 && code[len - 7] == 0xff && code[len - 6] == 0x15);

@@ -212,7 +212,6 @@ static void look_at_syscall(const struct scan *self, const uint8_t *code, size_t
 static void scan_segment(const struct scan *self, const struct elf_area *area, uint64_t low,
 			 uint64_t high)
 {
-	static const uint8_t syscall[SYSCALL_BYTES] = { 0x0f, 0x05 };
 	uint8_t code[SCAN_CHUNK_BYTES];
 
 	for (uint64_t at = low; at < high; at += sizeof(code) - SEQUENCE_BYTES) {
@@ -222,10 +221,12 @@ static void scan_segment(const struct scan *self, const struct elf_area *area, u
 
 		if (elf_image__read(self->image, off, code, len))
 			return;
-		while ((hit = memmem(hit, len - (size_t)(hit - code), syscall, sizeof(syscall)))) {
-			size_t i = (size_t)(hit - code);
+		/* 0f 05; its second byte is the rarer one */
+		while ((hit = memchr(hit, 0x05, len - (size_t)(hit - code)))) {
+			size_t i = (size_t)(hit - code) - 1;
 
-			look_at_syscall(self, code, i, at + i, off + i);
+			if (hit > code && code[i] == 0x0f)
+				look_at_syscall(self, code, i, at + i, off + i);
 			hit++;
 		}
 	}
