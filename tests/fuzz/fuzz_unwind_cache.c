@@ -65,7 +65,7 @@ static void try_file(const char *dir, const struct unwind_identity *identity, co
 	pp_assert(fd >= 0 && file__write_all(fd, file, size) == 0);
 	close(fd);
 	pp_assert(unwind_cache__open(dir, 1 << 20, &cache) == 0);
-	for (uint64_t number = 0; number < 3; number++) {
+	for (uint64_t number = 0; number <= 3; number++) {
 		if (unwind_cache__get(cache, identity, number, &page) == 0 && page) {
 			for (uint32_t off = 0; off < PP_PAGE_BYTES; off += 997)
 				(void)unwind_page__find(page, off);
