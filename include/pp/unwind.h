@@ -29,6 +29,12 @@ const struct elf_image *unwind_file__image(const struct unwind_file *self); /* b
 void unwind_file__pages(const struct unwind_file *self, uint64_t *ret_first_page,
 			uint32_t *ret_page_cnt);
 
+/*
+ * The vaddr of what a mapping of code shows first: its offset is a page's, so it may lie before the first byte
+ * of the segment. 0 or -ENOENT.
+ */
+int unwind_file__map_vaddr(const struct unwind_file *self, uint64_t off, uint64_t *ret_vaddr);
+
 /* A converted page. rows: PP_ROW(vaddr, index into rules). The first row stands at the page's begin. */
 struct unwind_page {
 	uint32_t row_cnt;

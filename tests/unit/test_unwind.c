@@ -252,6 +252,26 @@ static void pages_are_those_of_the_code(void **state)
 	unwind_file__close(file);
 }
 
+static void a_mapping_shows_whole_pages_of_a_segment_that_begins_anywhere(void **state)
+{
+	struct made_program *elf = *state;
+	struct unwind_file *file;
+	uint64_t vaddr = 0;
+
+	/* as lld lays segments out: two in one page of the file, each one page further in memory */
+	elf->segments[0] = (Elf64_Phdr){ PT_LOAD, PF_X, 0x1e20, 0x2e20, 0, 0x300, 0x300, 0x1000 };
+	elf->segments[1] = (Elf64_Phdr){ PT_LOAD, PF_X, 0x2120, 0x4120, 0, 0x900, 0x900, 0x1000 };
+	elf->header->e_phnum = 2;
+	file = open_made(elf);
+	assert_int_equal(unwind_file__map_vaddr(file, 0x1000, &vaddr), 0);
+	assert_int_equal(vaddr, 0x2000);
+	assert_int_equal(unwind_file__map_vaddr(file, 0x2000, &vaddr), 0);
+	assert_int_equal(vaddr, 0x4000);
+	assert_int_equal(unwind_file__map_vaddr(file, 0x3000, &vaddr), -ENOENT);
+	assert_int_equal(unwind_file__map_vaddr(file, 0, &vaddr), -ENOENT);
+	unwind_file__close(file);
+}
+
 static void other_machines_and_absurd_addresses_are_refused(void **state)
 {
 	struct made_program *elf = *state;
@@ -572,6 +592,7 @@ int main(void)
 		TEST(a_row_at_every_byte_of_a_kib_is_found),
 		TEST(more_rows_than_a_page_may_have_are_refused),
 		TEST(pages_are_those_of_the_code),
+		TEST(a_mapping_shows_whole_pages_of_a_segment_that_begins_anywhere),
 		TEST(other_machines_and_absurd_addresses_are_refused),
 		TEST(a_debug_file_fills_gaps_of_a_file_with_too_little),
 		TEST(stubs_without_rows_get_them_from_their_bytes),

@@ -169,8 +169,7 @@ int code__open_file(struct code *self, struct code_mapping *mapping)
 	err = mapping->map.kind == MAPPING_VDSO ? open_vdso(self, mapping) :
 						  open_file(self, mapping);
 	if (!err)
-		err = elf_image__off_to_vaddr(unwind_file__image(mapping->file), mapping->map.off,
-					      &vaddr);
+		err = unwind_file__map_vaddr(mapping->file, mapping->map.off, &vaddr);
 	if (err) {
 		code__close_file(mapping);
 		return err;

@@ -175,6 +175,25 @@ void unwind_file__pages(const struct unwind_file *self, uint64_t *ret_first_page
 	*ret_page_cnt = self->page_cnt;
 }
 
+#define MAP_BYTES 4096 /* what mappings begin and end at */
+int unwind_file__map_vaddr(const struct unwind_file *self, uint64_t off, uint64_t *ret_vaddr)
+{
+	const struct elf_area *found = NULL;
+
+	for (uint32_t i = 0; i < self->code.cnt; i++) {
+		const struct elf_area *area = &self->code.area[i];
+		uint64_t begin = area->off & ~(uint64_t)(MAP_BYTES - 1);
+
+		/* where two share a page of the file, the one that begins in it is mapped from there */
+		if (begin == off || (!found && off >= begin && off < area->off + area->bytes))
+			found = area;
+	}
+	if (!found)
+		return -ENOENT;
+	*ret_vaddr = found->vaddr - found->off + off;
+	return 0;
+}
+
 /* self->rows, and self->layer where they have gaps. */
 static int lay_under(struct unwind_file *self)
 {
