@@ -127,15 +127,23 @@ static int watch_command(struct recording *self)
 			    &self->command_io);
 }
 
-/* The daemon's place for converted unwind tables, if there is one that we may use. */
-#define CACHE_PARENT "/var/lib/pulseprof"
-#define CACHE_DIR    CACHE_PARENT "/unwind"
+/* Converted unwind tables are kept with the daemon's, if that is there and we may write. NULL: nowhere. */
+static char *cache_dir(void)
+{
+	const char *env = getenv("PULSEPROF_STATE_DIR");
+	const char *state_dir = env && *env ? env : "/var/lib/pulseprof";
+	char *dir;
+
+	if (faccessat(AT_FDCWD, state_dir, W_OK, AT_EACCESS) ||
+	    asprintf(&dir, "%s/unwind", state_dir) < 0)
+		return NULL;
+	return dir;
+}
 
 static int prepare(struct recording *self)
 {
-	const struct record_options options = {
-		.cache_dir = faccessat(AT_FDCWD, CACHE_PARENT, W_OK, AT_EACCESS) ? NULL : CACHE_DIR,
-	};
+	_auto_free_ char *tables = cache_dir();
+	const struct record_options options = { .cache_dir = tables };
 	const char *why = "";
 	int err;
 

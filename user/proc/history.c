@@ -150,6 +150,22 @@ static size_t end_of_doubt(const struct maps_history *self, uint32_t epoch, size
 	return min_of(to + 2, self->cnt);
 }
 
+/*
+ * Code that came and went between two readings is not seen. But where an address had other code at any
+ * time that we know, it may have had it in between too.
+ */
+static bool was_replaced(const struct maps_history *self, const struct mapping *found,
+			 uint64_t addr)
+{
+	for (size_t i = 0; i < self->cnt; i++) {
+		const struct mapping *mapping = maps_version__find(&self->versions[i], addr);
+
+		if (mapping && !is_same_code(found, mapping, addr))
+			return true;
+	}
+	return false;
+}
+
 enum maps_beyond maps_history__beyond(const struct maps_history *self, uint32_t epoch)
 {
 	for (size_t i = 0; i < self->cnt; i++)
@@ -175,6 +191,8 @@ int maps_history__find_at(const struct maps_history *self, uint32_t epoch, bool 
 			return -ESTALE;
 	if (!found)
 		return -ENOENT;
+	if (is_doubted && was_replaced(self, found, addr))
+		return -ESTALE;
 	*ret_mapping = found;
 	return 0;
 }
