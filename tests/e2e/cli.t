@@ -144,7 +144,7 @@ run -j map list
 check "our maps are listed, with their bytes" jq -e 'any(.[]; .name == "pp_ring" and .bytes > 100000)' out
 run map list
 check "under 80 columns, too" lacks '^.{80}' out
-kill -INT "$other"
+kill -TERM "$other"
 wait "$other" 2>/dev/null
 check "what it recorded until then is kept" test -s "$WORK/other.html"
 run -j prog list

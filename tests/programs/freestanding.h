@@ -43,6 +43,8 @@ int run(int argc, char **argv, char **envp);
 __asm__(".globl _start\n"
 	".type _start, @function\n"
 	"_start:\n"
+	"	.cfi_startproc\n"
+	"	.cfi_undefined rip\n"
 	"	xor %ebp, %ebp\n"
 	"	mov (%rsp), %rdi\n"
 	"	lea 8(%rsp), %rsi\n"
@@ -53,6 +55,7 @@ __asm__(".globl _start\n"
 	"	mov $231, %eax\n"
 	"	syscall\n"
 	"	hlt\n"
+	"	.cfi_endproc\n"
 	".size _start, . - _start\n");
 
 static inline __attribute__((always_inline)) long sys(long nr, word a, word b, word c, word d,
