@@ -5,6 +5,7 @@
  */
 #include "internal.h"
 
+#include <bpf/btf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -68,14 +69,86 @@ static void probe_bpf(struct probe *self)
 	    libbpf_probe_bpf_helper(BPF_PROG_TYPE_PERF_EVENT, BPF_FUNC_get_current_task_btf,
 				    NULL) == 1,
 	    "about 60 ns more per sample", "kernel 5.11 or newer");
-	row(self, "bpf_task_pt_regs",
-	    libbpf_probe_bpf_helper(BPF_PROG_TYPE_PERF_EVENT, BPF_FUNC_task_pt_regs, NULL) == 1,
-	    "user registers of tasks in the kernel by a formula", "kernel 5.15 or newer");
+	feature = row(self, "bpf_task_pt_regs",
+		      libbpf_probe_bpf_helper(BPF_PROG_TYPE_PERF_EVENT, BPF_FUNC_task_pt_regs,
+					      NULL) == 1,
+		      "user registers of tasks in the kernel by a formula, which holds for the "
+		      "kernels that lack it",
+		      "kernel 5.15 or newer");
+	snprintf(feature->detail, sizeof(feature->detail), "registers by %s",
+		 feature->available ? "helper" : "formula");
 	feature = row(self, "bpf_jit", number_in(self, "proc/sys/net/core/bpf_jit_enable", 1) != 0,
 		      "programs are interpreted: several times the cost",
 		      "sysctl net.core.bpf_jit_enable=1");
 	snprintf(feature->detail, sizeof(feature->detail), "%ld",
 		 number_in(self, "proc/sys/net/core/bpf_jit_enable", 1));
+}
+
+/* The programs themselves tell: they are loaded as for a profile, and unloaded. */
+static void probe_walk(struct probe *self)
+{
+	struct collect *collect = calloc(1, sizeof(*collect));
+	struct collect_feature *feature;
+	const char *why = "out of memory";
+	int err = -ENOMEM;
+
+	if (collect) {
+		collect->root = self->root;
+		err = object__load(collect, &why);
+		libbpf_set_print(NULL);
+	}
+	feature = row(self, "unwind_tables", !err && collect->has_tables,
+		      err ? "no profiling" :
+			    "frame pointers only: stacks of most programs end after some frames",
+		      err ? "see the other rows" :
+			    "report it with what 'pulseprof profile record' logs on this kernel");
+	if (err)
+		snprintf(feature->detail, sizeof(feature->detail), "%s", errname(err));
+	else if (!collect->has_tables)
+		snprintf(feature->detail, sizeof(feature->detail), "no: the verifier refused them");
+	if (!err)
+		object__close(collect);
+	free(collect);
+}
+
+/* Is there such a member, of this struct or of a nameless one inside it? */
+static bool has_member(const struct btf *btf, const struct btf_type *type, const char *name,
+		       unsigned int depth)
+{
+	const struct btf_member *member = btf_members(type);
+
+	for (uint32_t i = 0; i < btf_vlen(type); i++, member++) {
+		const char *its_name = btf__name_by_offset(btf, member->name_off);
+		const struct btf_type *inner = btf__type_by_id(btf, member->type);
+
+		if (its_name && !strcmp(its_name, name))
+			return true;
+		if (its_name && !*its_name && depth && inner && btf_is_composite(inner) &&
+		    has_member(btf, inner, name, depth - 1))
+			return true;
+	}
+	return false;
+}
+
+/* What process.bpf.h compares to see that the mappings of a process have changed. */
+static void probe_map_changes(struct probe *self)
+{
+	static const char *const counters[] = { "mm_lock_seq", "vmacache_seqnum" };
+	struct btf *btf = btf__load_vmlinux_btf();
+	int id = btf ? btf__find_by_name_kind(btf, "mm_struct", BTF_KIND_STRUCT) : -1;
+	const char *found = NULL;
+	struct collect_feature *feature;
+
+	for (size_t i = 0; i < ARRAY_SIZE(counters) && id > 0 && !found; i++)
+		if (has_member(btf, btf__type_by_id(btf, (uint32_t)id), counters[i], 2))
+			found = counters[i];
+	feature = row(self, "map_changes", found,
+		      "a library replaced by another of the same size at the same address can give "
+		      "wrong frames until the next window",
+		      "kernel 6.4 or newer (or up to 6.0)");
+	snprintf(feature->detail, sizeof(feature->detail), "%s",
+		 found ? found : "sizes and counts only");
+	btf__free(btf);
 }
 
 static void probe_perf(struct probe *self)
@@ -169,6 +242,8 @@ int collect_features__probe(const struct sysroot *root, struct collect_feature *
 
 	libbpf_set_print(NULL);
 	probe_bpf(&probe);
+	probe_walk(&probe);
+	probe_map_changes(&probe);
 	probe_perf(&probe);
 	probe_permissions(&probe);
 	*ret_cnt = probe.cnt;
