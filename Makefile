@@ -55,7 +55,7 @@ FUZZERS := $(patsubst tests/fuzz/%.c,$(O)/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all run check unit unit-san e2e vm bench rows fuzz fuzzers lint fmt golden install clean help test-programs FORCE
+.PHONY: all run check unit unit-san e2e vm bpfsize bench rows fuzz fuzzers lint fmt golden install clean help test-programs FORCE
 
 all: $(LIB) $(PROGRAMS:%=$(O)/%) ## build the three programs
 
@@ -160,8 +160,12 @@ unit-san:
 e2e: all test-programs ## end to end on this kernel; needs root
 	$(Q)TALLY_DEADLINE_S=300 tests/tally e2e -- $(sort $(wildcard tests/e2e/*.t))
 
-vm: all $(O)/programs/fp_deep ## load, sample and drain on other kernels, in QEMU
-	$(Q)TALLY_DEADLINE_S=600 tests/tally vm -- tests/vm/run
+VM_PROGRAMS := $(addprefix $(O)/,programs/fp_deep programs/nofp_deep programs/replace e2e/bpf_size e2e/collect_stress)
+vm: all $(VM_PROGRAMS) ## load, sample, unwind and drain on other kernels, in QEMU
+	$(Q)TALLY_DEADLINE_S=900 tests/tally vm -- tests/vm/run
+
+bpfsize: all $(VM_PROGRAMS) ## what verifiers make of each program, here and on other kernels; needs root
+	$(Q)tests/vm/run --sizes
 
 fuzz: ## fuzz each parser, FUZZ_SECONDS (60) in total
 	+$(Q)$(MAKE) --no-print-directory FUZZ=1 CC=$(CLANG) CFLAGS='-O1 -g' O=$(O)/fuzz fuzzers

@@ -24,6 +24,7 @@ struct stress {
 	uint64_t drains;
 	uint64_t dangling; /* refer to a stack that did not come out: never */
 	uint64_t shapeless; /* a stack without frames or beyond the limits: never */
+	uint64_t to_bottom; /* user stacks whose last frame pointer is 0, or that a rule says are complete */
 	uint64_t processes;
 	int err;
 };
@@ -52,6 +53,9 @@ static void on_count(void *arg, const struct collect_count *count)
 
 	self->counts++;
 	self->drained += count->cnt;
+	if ((count->key->end & PP_END_MASK) == PP_END_FP_ZERO ||
+	    (count->key->end & PP_END_MASK) == PP_END_COMPLETE)
+		self->to_bottom += count->cnt;
 	account_stack(self, &count->key->user_stack, count->user_stored, count->user_depth,
 		      PP_USER_FRAMES_MAX);
 	account_stack(self, &count->key->kernel_stack, count->kernel_stored, count->kernel_depth,
@@ -96,6 +100,7 @@ static int parse_word(const char *word, struct stress *self, struct collect_tuni
 	WORD("hold_rounds", tuning->hold_rounds)
 	WORD("drain_ms", tuning->drain_ms)
 	WORD("skip_wait", tuning->skip_wait)
+	WORD("no_tables", tuning->no_tables)
 #undef WORD
 	fprintf(stderr, "collect_stress: what is '%s'?\n", word);
 	return -1;
@@ -132,6 +137,7 @@ static void print_result(const struct stress *self)
 	       (unsigned long long)self->drained, (unsigned long long)self->counts,
 	       (unsigned long long)self->drains, (unsigned long long)self->dangling,
 	       (unsigned long long)self->shapeless);
+	printf("to_bottom=%llu\n", (unsigned long long)self->to_bottom);
 	printf("processes=%llu\nerr=%s\n", (unsigned long long)self->processes,
 	       self->err ? errname(self->err) : "0");
 }
