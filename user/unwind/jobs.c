@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * What a worker does for the tables, one job at a time: the other worker stays free for the waits of drains.
- * First the stacks are read that pages were asked for with (they tell which pages will be needed next), then
- * files that may be the same are compared, then pages are made, many in one job. Results are published on the
- * loop, and only where they still belong.
+ * In a job the stacks are read that pages were asked for with (they tell which pages the next job is to make),
+ * and files that may be the same are compared, or else pages are made, many at a time: on a busy machine what
+ * costs is not the work, but to wait for a CPU, here and on the loop. Results are published on the loop, and
+ * only where they still belong.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -362,6 +363,7 @@ static bool add_pages_ahead(struct unwind_tables *tables, struct job *job)
 
 void jobs__start(struct unwind_tables *tables)
 {
+	bool has_work;
 	struct job *job;
 
 	if (tables->job)
@@ -369,8 +371,9 @@ void jobs__start(struct unwind_tables *tables)
 	job = job__new(tables);
 	if (!job)
 		return;
-	if (!add_stacks(tables, job) && !add_pair(tables, job) && !add_pages(tables, job) &&
-	    !add_pages_ahead(tables, job)) {
+	has_work = add_stacks(tables, job);
+	has_work |= add_pair(tables, job) || add_pages(tables, job);
+	if (!has_work && !add_pages_ahead(tables, job)) {
 		job__free(job);
 		return;
 	}
