@@ -323,25 +323,22 @@ int unwind_cache__get(struct unwind_cache *self, const struct unwind_identity *i
 
 	if (!self || find_file(self, identity, 0, &file))
 		return -ENOENT;
-	place = find_place(file, page);
-	if (!place) {
+	if (!find_place(file, page)) {
 		err = catch_up(file, &size_bytes);
 		if (err == -ENOMEM)
 			return err;
-		place = find_place(file, page); /* what stands before the damage counts */
 	}
-	if (!place)
-		return -ENOENT;
-	err = read_page(file, place->off, ret_page);
-	if (err == -ENOMEM)
-		return err;
-	if (err) {
+	/* what stands before a damage counts, and an older record if the last one is damaged */
+	while ((place = find_place(file, page))) {
+		err = read_page(file, place->off, ret_page);
+		if (!err)
+			touch(file);
+		if (!err || err == -ENOMEM)
+			return err;
 		metric__add(METRIC_UNWIND_CACHE_DAMAGED, 1);
 		place->page = UINT64_MAX; /* the next put writes it again */
-		return -ENOENT;
 	}
-	touch(file);
-	return 0;
+	return -ENOENT;
 }
 
 /* Holds the file's lock on success. A file that is not what it should be makes way for a new one. */
