@@ -81,7 +81,8 @@ static __always_inline int find_cfa(struct walk *walk, __u64 rule, __u64 *ret_cf
 		return PP_END_RULE;
 	base += PP_RULE_CFA_BYTES(rule);
 	switch (PP_RULE_CFA_FORM(rule)) {
-	case PP_CFA_REG: break;
+	case PP_CFA_REG:
+	case PP_CFA_SWITCH: break;
 	case PP_CFA_DEREF:
 		if (!read_stack(walk, base, &base))
 			return PP_END_FAULT;
@@ -106,7 +107,8 @@ static __always_inline int step_by_rule(struct walk *walk, __u64 rule)
 	if (end != WALK_GOES_ON)
 		return end;
 	/* A call pushes an address, so the caller's frame lies above; but one that keeps it in a register. */
-	if ((cfa & 7) || cfa < walk->sp || (cfa == walk->sp && ra_form != PP_RA_IN_REG))
+	if ((cfa & 7) || (PP_RULE_CFA_FORM(rule) != PP_CFA_SWITCH &&
+			  (cfa < walk->sp || (cfa == walk->sp && ra_form != PP_RA_IN_REG))))
 		return PP_END_STACK_ORDER;
 	ra_at = cfa - 8;
 	if (ra_form == PP_RA_AT_CFA_PARAM)

@@ -38,6 +38,7 @@ __weak __noinline int walk_step(void)
 	case PP_CFA_REG:
 	case PP_CFA_DEREF:
 	case PP_CFA_PLT:
+	case PP_CFA_SWITCH:
 		end = step_by_rule(walk, rule);
 		walk->is_exact = 0;
 		walk->has_regs = 0;

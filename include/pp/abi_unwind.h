@@ -23,6 +23,7 @@ enum pp_cfa_form {
 	PP_CFA_SIGNAL, /* all registers from the ucontext at rsp (rt_sigreturn frame) */
 	PP_CFA_END, /* outermost frame: the stack is complete */
 	PP_CFA_UNSUPPORTED, /* a rule that we cannot follow: marked end, never a guess */
+	PP_CFA_SWITCH, /* as PP_CFA_REG; the caller's frame may lie on another stack, above or below (Go) */
 };
 enum pp_fp_form {
 	PP_FP_SAME,

@@ -78,7 +78,7 @@ static void assert_rbp(const struct unwind_page *page, uint32_t func, uint64_t b
 {
 	uint64_t rule = unwind_page__find(page, made_go__vaddr(func, behind));
 
-	assert_int_equal(PP_RULE_CFA_FORM(rule), PP_CFA_REG);
+	assert_int_equal(PP_RULE_CFA_FORM(rule), PP_CFA_SWITCH);
 	assert_int_equal(PP_RULE_CFA_REG(rule), 6);
 	assert_int_equal(PP_RULE_CFA_BYTES(rule), 16);
 	assert_int_equal(PP_RULE_FP_FORM(rule), PP_FP_AT_CFA);

@@ -46,6 +46,7 @@ static void say_cfa(struct words *self, uint64_t rule)
 		if (param)
 			say(self, "%+lld", param * 8);
 		break;
+	case PP_CFA_SWITCH: say(self, "CFA = %s%+lld, maybe on another stack", name, off); break;
 	case PP_CFA_PLT: say(self, "CFA = rsp+8, and 8 more where (pc & 15) >= %lld", param); break;
 	default: say(self, "CFA = %s%+lld", name, off); break;
 	}
@@ -87,6 +88,7 @@ const char *rule__words(uint64_t rule, char text[RULE_WORDS_BYTES])
 	case PP_CFA_REG:
 	case PP_CFA_DEREF:
 	case PP_CFA_PLT:
+	case PP_CFA_SWITCH:
 		say_cfa(&words, rule);
 		say_fp(&words, rule);
 		say_ra(&words, rule);

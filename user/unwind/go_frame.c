@@ -134,7 +134,7 @@ static void see_setup(const struct frame *self, const struct go_span *span, uint
 static uint64_t rule_here(const struct frame *self, int64_t delta_bytes)
 {
 	if (self->kind == GO_SWITCHES)
-		return self->owns_fp ? rule_make(PP_CFA_REG, REG_RBP, 16, PP_FP_AT_CFA, -16, 0) :
+		return self->owns_fp ? rule_make(PP_CFA_SWITCH, REG_RBP, 16, PP_FP_AT_CFA, -16, 0) :
 				       RULE_UNSUPPORTED;
 	return rule_make(PP_CFA_REG, REG_RSP, delta_bytes + 8,
 			 self->saves_fp ? PP_FP_AT_CFA : PP_FP_SAME, self->saves_fp ? -16 : 0, 0);

@@ -17,7 +17,7 @@
 #include "pp/unwind.h"
 
 /* Advance it whenever the same ELF file gives other rows: pages on disk are then made anew. */
-#define UNWIND_CONVERSION 1u
+#define UNWIND_CONVERSION 2u
 
 #define REG_RBP		  6u
 #define REG_RSP		  7u
