@@ -18,8 +18,6 @@ extern const volatile __u32 pp_has_task_btf;
 /* bpf_task_pt_regs: 5.15; without it the formula of arch_*.bpf.h. */
 extern const volatile __u32 pp_has_task_regs;
 
-/* The table walk loads here; without it frame pointers only. */
-extern const volatile __u32 pp_has_tables;
 /* Makes hashes differ from boot to boot. */
 extern const volatile __u64 pp_hash_seed;
 

@@ -59,7 +59,7 @@ static int measure(int tables)
 
 	if (!skel)
 		return -errno;
-	skel->rodata->pp_has_tables = (__u32)tables;
+	bpf_program__set_autoload(tables ? skel->progs.pp_sample_fp : skel->progs.pp_sample, false);
 	skel->rodata->pp_has_task_btf = has_helper(BPF_FUNC_get_current_task_btf);
 	skel->rodata->pp_has_task_regs = skel->rodata->pp_has_task_btf &&
 					 has_helper(BPF_FUNC_task_pt_regs);
@@ -75,9 +75,9 @@ static int measure(int tables)
 	err = pulseprof_bpf__load(skel);
 	cnt = 0;
 	bpf_object__for_each_program(prog, skel->obj) {
-		if (!err)
+		if (!err && bpf_program__autoload(prog))
 			print_prog(prog, logs[cnt], tables);
-		else if (*logs[cnt])
+		else if (err && *logs[cnt])
 			fprintf(stderr, "%s\n", logs[cnt]);
 		free(logs[cnt++]);
 	}

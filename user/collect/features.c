@@ -105,7 +105,8 @@ static void probe_walk(struct probe *self)
 	if (err)
 		snprintf(feature->detail, sizeof(feature->detail), "%s", errname(err));
 	else if (!collect->has_tables)
-		snprintf(feature->detail, sizeof(feature->detail), "no: the verifier refused them");
+		snprintf(feature->detail, sizeof(feature->detail), "frame pointers: %s",
+			 errname(collect->tables_err));
 	if (!err)
 		object__close(collect);
 	free(collect);

@@ -63,6 +63,8 @@ struct collect {
 	struct pp_cpu_counters *cpu_counters; /* scratch for reading the per-CPU map */
 
 	bool has_tables; /* the table walk is loaded */
+	int tables_err; /* why it is not: -errno of the load, 0 if it was not tried */
+	struct bpf_program *sampler; /* the one that is loaded; borrowed from skel */
 	struct collect_tables tables;
 	uint32_t *parts[PP_PARTS_MAX]; /* mapped */
 

@@ -77,7 +77,6 @@ static void set_knobs(struct collect *self)
 	struct pulseprof_bpf__rodata *knobs = self->skel->rodata;
 
 	knobs->pp_has_task_btf = has_helper(BPF_FUNC_get_current_task_btf);
-	knobs->pp_has_tables = self->has_tables;
 	knobs->pp_has_task_regs = knobs->pp_has_task_btf && has_helper(BPF_FUNC_task_pt_regs);
 	knobs->pp_hold_rounds = self->tuning.hold_rounds;
 	/* Seeded, so that nobody can make stacks that collide. */
@@ -127,6 +126,16 @@ static void note_maps(struct collect *self)
 	};
 }
 
+/* One sampler of the two is loaded: the other must not even be shown to the verifier. */
+static int choose_sampler(struct collect *self)
+{
+	struct bpf_program *by_tables = self->skel->progs.pp_sample;
+	struct bpf_program *by_fp = self->skel->progs.pp_sample_fp;
+
+	self->sampler = self->has_tables ? by_tables : by_fp;
+	return bpf_program__set_autoload(self->has_tables ? by_fp : by_tables, false);
+}
+
 /* Without the table walk nothing reads these. */
 static int shrink_tables(struct pulseprof_bpf *skel)
 {
@@ -148,6 +157,8 @@ static int open_and_load(struct collect *self)
 		return -errno;
 	set_knobs(self);
 	err = set_sizes(self);
+	if (!err)
+		err = choose_sampler(self);
 	if (!err && !self->has_tables)
 		err = shrink_tables(self->skel);
 	if (!err)
@@ -173,6 +184,7 @@ static int load_best(struct collect *self)
 		 errname(err));
 	buf__reset(&libbpf_said);
 	self->has_tables = false;
+	self->tables_err = err;
 	return open_and_load(self);
 }
 

@@ -81,7 +81,7 @@ static int read_counters(const uint32_t *map_ids, uint32_t cnt, uint64_t sums[PP
 
 static uint64_t runs_of(const char *name, const uint64_t sums[PP_CNT_MAX])
 {
-	if (!strcmp(name, "pp_sample"))
+	if (!strcmp(name, "pp_sample") || !strcmp(name, "pp_sample_fp"))
 		return sums[PP_CNT_TAKEN];
 	if (!strcmp(name, "pp_fork"))
 		return sums[PP_CNT_RUNS_FORK];

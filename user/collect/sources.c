@@ -35,7 +35,7 @@ static int event__attach(int prog_fd, int event_fd, int *ret_link_fd)
 
 static int sample__on(struct collect *self, const char **ret_why)
 {
-	int prog_fd = bpf_program__fd(self->skel->progs.pp_sample);
+	int prog_fd = bpf_program__fd(self->sampler);
 	int err = perf_set__open(&self->events, self->root, &self->clock);
 
 	if (err) {
