@@ -42,7 +42,7 @@ struct profile_tables {
 	uint64_t pages_from_cache;
 	uint64_t pages_evicted;
 	uint64_t pages_failed;
-	uint64_t processes_refused; /* no room for their ranges: frame pointers only */
+	uint64_t ranges_refused; /* no room for them: frame pointers only */
 	uint64_t convert_ns;
 };
 

@@ -200,8 +200,12 @@ static void a_hostile_process_cannot_take_everybodys_ranges(void **state)
 	for (uint32_t i = 0; i < 10000; i++) /* alternating, so that nothing can be joined */
 		mappings[i] = other_at(BASE + i * 0x2000, 0x1000,
 				       i % 2 ? MAPPING_ANON : MAPPING_SPECIAL, "");
-	assert_int_equal(set(1, mappings, 10000).range_cnt, 4095);
+	info = set(1, mappings, 10000);
+	assert_int_equal(info.range_cnt, 4095);
 	assert_int_equal(stats_now().ranges_refused, 10000 - 4095);
+	/* the surplus is walked by frame pointer */
+	assert_int_equal(rig.ranges[info.range_first + 4094].kind, PP_RANGE_FP);
+	assert_int_equal(rig.ranges[info.range_first + 4094].end_addr, mappings[9999].end_addr);
 	for (uint32_t i = 2; i < 150; i++) {
 		mappings[0].start_addr++; /* each has ranges of its own */
 		info = set(i, mappings, 10000);

@@ -117,7 +117,7 @@ static int add_tables(struct json_object *json, const struct profile_tables *tab
 		{ "pages_from_cache", tables->pages_from_cache },
 		{ "pages_evicted", tables->pages_evicted },
 		{ "pages_failed", tables->pages_failed },
-		{ "processes_refused", tables->processes_refused },
+		{ "ranges_refused", tables->ranges_refused },
 		{ "convert_us", tables->convert_ns / 1000 },
 	};
 

@@ -291,7 +291,7 @@ static void tell(struct unwinder *self, struct profile_tables *ret_tables)
 		.pages_from_cache = now.pages_from_cache - before->pages_from_cache,
 		.pages_evicted = now.pages_evicted - before->pages_evicted,
 		.pages_failed = now.pages_failed - before->pages_failed,
-		.processes_refused = now.ranges_refused - before->ranges_refused,
+		.ranges_refused = now.ranges_refused - before->ranges_refused,
 		.convert_ns = now.convert_ns - before->convert_ns,
 	};
 	self->told = now;

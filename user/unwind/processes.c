@@ -193,7 +193,10 @@ static void join_jit(struct unwind_tables *tables)
 	tables->built_cnt = cnt;
 }
 
-/* Hostile processes have thousands of mappings: they may not take everybody's room. */
+/*
+ * Hostile processes have thousands of mappings: they may not take everybody's room. What is too much becomes
+ * one range that is walked by frame pointer.
+ */
 static void cut_surplus(struct unwind_tables *tables)
 {
 	size_t most = RANGES_PER_PROCESS_MAX, free_cnt = extents__free_cnt(&tables->ranges);
@@ -207,6 +210,11 @@ static void cut_surplus(struct unwind_tables *tables)
 		return;
 	tables->stats.ranges_refused += tables->built_cnt - most;
 	metric__add(METRIC_UNWIND_RANGES_REFUSED, tables->built_cnt - most);
+	tables->built[most - 1] = (struct pp_range){
+		.start_addr = tables->built[most - 1].start_addr,
+		.end_addr = tables->built[tables->built_cnt - 1].end_addr,
+		.kind = PP_RANGE_FP,
+	};
 	tables->built_cnt = most;
 }
 
