@@ -5,6 +5,7 @@
  */
 /* UNIT_LDFLAGS: -Wl,--wrap=unwind_file__open,--wrap=unwind_file__from_memory,--wrap=unwind_file__close,--wrap=unwind_file__page,--wrap=proc_table__module,--wrap=proc__read_memory,--wrap=work__submit,--wrap=clock_mono_ns,--wrap=loop_timer__new,--wrap=loop_timer__start,--wrap=loop_timer__stop,--wrap=loop_timer__is_active,--wrap=loop_timer__free */
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -267,6 +268,35 @@ static void equal_files_share_a_slice_once_they_were_compared(void **state)
 	assert_int_equal(stats_now().files, 2);
 }
 
+/* frames.so with one byte changed, as another container has it. Returns how many files are told apart. */
+static uint32_t files_with_change_at(uint32_t off)
+{
+	_auto_close_ int fd = open("tests/data/elf/frames.so", O_RDONLY | O_CLOEXEC);
+	char data[8192];
+	ssize_t len = read(fd, data, sizeof(data));
+
+	assert_in_range(len, 0xf80, sizeof(data) - 1);
+	unwind_tables__drop_all(rig.self);
+	for (uint32_t i = 1; i <= 2; i++) {
+		int copy = memfd_create("frames", MFD_CLOEXEC);
+		struct mapping mapping = file_at(BASE, rig.module_cnt, 0, 0x1000);
+
+		assert_int_equal(write(copy, data, (size_t)len), len);
+		rig.modules[rig.module_cnt++] = (struct proc_module){ .fd = copy, .path = "" };
+		assert_int_equal(rig.ranges[set(i, &mapping, 1).range_first].kind, PP_RANGE_TABLE);
+		data[off]++;
+	}
+	work_all();
+	return stats_now().files;
+}
+
+static void files_are_told_apart_where_their_rows_are_made_from(void **state)
+{
+	assert_int_equal(files_with_change_at(0xf50), 1); /* .dynamic: no rows come from there */
+	assert_int_equal(files_with_change_at(0xb98 + 0x30), 2); /* .eh_frame */
+	assert_int_equal(files_with_change_at(offsetof(Elf64_Ehdr, e_entry)), 2);
+}
+
 static int count_file(void *arg, const struct unwind_loaded_file *file)
 {
 	*(struct unwind_loaded_file *)arg = *file;
@@ -327,6 +357,7 @@ int main(void)
 		TEST(a_file_changed_while_it_is_read_gives_no_rows),
 		TEST(a_stack_is_complete_after_two_rounds),
 		TEST(equal_files_share_a_slice_once_they_were_compared),
+		TEST(files_are_told_apart_where_their_rows_are_made_from),
 		TEST(loaded_files_tell_their_facts),
 		TEST(everything_is_given_back),
 	};
