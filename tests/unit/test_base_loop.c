@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* UNIT_LDFLAGS: -Wl,--wrap=setpriority */
 /*
  * base: the event loop. Handles freed from their own callbacks, descriptors closed right after, work
  * that is run, cancelled or waited for. Every run of a loop here ends by itself or by loop__stop.
@@ -13,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -336,6 +338,45 @@ static void nothing_new_starts_while_the_loop_ends(void **state)
 	assert_int_equal(loop__new(&loop), 0);
 }
 
+static int given_nice, priority_err;
+
+int __wrap_setpriority(int which, id_t who, int nice);
+int __wrap_setpriority(int which, id_t who, int nice)
+{
+	assert_int_equal(which, PRIO_PROCESS);
+	assert_int_equal(who, 0);
+	errno = priority_err;
+	if (priority_err)
+		return -1;
+	given_nice = nice;
+	calls++;
+	return 0;
+}
+
+static void hurry_is_undone_and_done_once(void **state)
+{
+	int before = getpriority(PRIO_PROCESS, 0);
+
+	priority_err = 0;
+	assert_int_equal(loop__hurry(loop, false), 0);
+	assert_int_equal(calls, 0);
+	assert_int_equal(loop__hurry(loop, true), 0);
+	assert_int_equal(loop__hurry(loop, true), 0);
+	assert_int_equal(calls, 1);
+	assert_true(given_nice <= -10);
+	assert_int_equal(loop__hurry(loop, false), 0);
+	assert_int_equal(calls, 2);
+	assert_int_equal(given_nice, before);
+}
+
+static void without_the_right_to_hurry_nothing_changes(void **state)
+{
+	priority_err = EACCES;
+	assert_int_equal(loop__hurry(loop, true), -EPERM);
+	assert_int_equal(loop__hurry(loop, false), 0);
+	assert_int_equal(calls, 0);
+}
+
 #define ON_LOOP(test) cmocka_unit_test_setup_teardown(test, new_loop, free_loop)
 
 int main(void)
@@ -354,6 +395,8 @@ int main(void)
 		ON_LOOP(work_runs_and_is_reported_once),
 		ON_LOOP(the_end_waits_for_running_work_and_cancels_the_rest),
 		ON_LOOP(nothing_new_starts_while_the_loop_ends),
+		ON_LOOP(hurry_is_undone_and_done_once),
+		ON_LOOP(without_the_right_to_hurry_nothing_changes),
 	};
 
 	return cmocka_run_group_tests_name("base_loop", tests, NULL, NULL);

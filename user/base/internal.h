@@ -14,6 +14,8 @@ struct loop {
 	struct uv_loop_s *uv; /* uv_loop_t; ours */
 	struct work *works; /* submitted, done() not yet called */
 	bool ending; /* loop__free runs: nothing new starts */
+	bool is_hurried;
+	int nice; /* of the loop's thread when it is not */
 };
 
 void work__cancel_all(struct loop *loop);

@@ -9,11 +9,14 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <uv.h>
 
 #include "internal.h"
+#include "pp/base/cleanup.h"
 
-#define WORKERS "2"
+#define WORKERS	     "2"
+#define HURRIED_NICE (-10)
 
 struct loop_timer {
 	uv_timer_t uv; /* first in each of the three: libuv's handle pointer is ours */
@@ -104,6 +107,42 @@ int loop__run(struct loop *self)
 void loop__stop(struct loop *self)
 {
 	uv_stop(self->uv);
+}
+
+static void do_nothing(void *arg)
+{
+}
+
+static void did_nothing(void *arg, int err)
+{
+}
+
+/* Workers are made with the first work and inherit the priority of the thread that gives it. */
+static int make_workers(struct loop *self)
+{
+	return work__submit(self, do_nothing, did_nothing, self);
+}
+
+int loop__hurry(struct loop *self, bool on)
+{
+	int err;
+
+	if (on == self->is_hurried)
+		return 0;
+	if (on) {
+		err = make_workers(self);
+		if (err)
+			return err;
+		errno = 0;
+		self->nice = getpriority(PRIO_PROCESS, 0);
+		if (errno)
+			return -errno;
+	}
+	/* 0 is the calling thread, not the process (setpriority(2), C library/kernel differences) */
+	if (setpriority(PRIO_PROCESS, 0, on ? min_of(self->nice, HURRIED_NICE) : self->nice))
+		return errno == EACCES ? -EPERM : -errno;
+	self->is_hurried = on;
+	return 0;
 }
 
 static void on_timer(uv_timer_t *uv)

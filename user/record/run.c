@@ -185,6 +185,7 @@ static void on_drained(void *arg, int err, bool is_last)
 	else
 		unwinder__drained(self->unwinder);
 	if (is_last) {
+		(void)loop__hurry(self->loop, false);
 		unwinder__end(self->unwinder);
 		err = close_window(self, true);
 		if (err)
@@ -281,8 +282,11 @@ int record__start(struct record *self, const struct session_spec *spec,
 	if (err)
 		return err;
 	self->begin_ns = clock_mono_ns();
+	/* A process that waits for its ranges is walked by frame pointers; without the right it waits longer. */
+	(void)loop__hurry(self->loop, true);
 	err = collect__start(self->collect, spec, &collect_ops, ret_why);
 	if (err) {
+		(void)loop__hurry(self->loop, false);
 		window__clear(&self->window);
 		return err;
 	}

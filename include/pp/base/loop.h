@@ -24,6 +24,11 @@ void loop__free(struct loop *self);
 /* Runs until loop__stop or until nothing is active. Returns 0. */
 int loop__run(struct loop *self);
 void loop__stop(struct loop *self);
+/*
+ * While on, the loop's thread goes before others that are ready (nice -10; workers stay as they are): for
+ * what is late after a millisecond. -EPERM: it may not; nothing changed. On the loop's thread.
+ */
+int loop__hurry(struct loop *self, bool on);
 
 typedef void (*loop_timer_fn)(void *arg);
 int loop_timer__new(struct loop *loop, loop_timer_fn fn, void *arg, struct loop_timer **ret_timer);
