@@ -388,7 +388,7 @@ static void a_process_without_user_memory_is_known_and_empty(void **state)
 static void a_refresh_replaces_the_table_and_then_waits(void **state)
 {
 	struct tree *tree = *state;
-	struct proc_id id = id_of(42, 0), later = id_of(42, 1);
+	struct proc_id id = id_of(42, 5), later = id_of(42, 6), past = id_of(42, 4), latest;
 	const struct mapping *mapping;
 
 	put_process(tree, 42, 'S', "10000-20000 r-xp 00000000 00:00 0 \n");
@@ -406,6 +406,9 @@ static void a_refresh_replaces_the_table_and_then_waits(void **state)
 	assert_int_equal(proc_table__note(tree->table, &later, 42), 0);
 	assert_int_equal(proc_table__refresh(tree->table, &id, 42, 120000000000), -ESRCH);
 	assert_int_equal(proc_table__refresh(tree->table, &later, 42, 120000000000), 1);
+	assert_int_equal(proc_table__note(tree->table, &past, 42), -ESRCH);
+	assert_int_equal(proc_table__latest(tree->table, 42, &latest), 0);
+	assert_int_equal(latest.exec_id, later.exec_id);
 	/* and what was read of it after that never was */
 	assert_int_equal(proc_table__find(tree->table, &id, 0x30000, &mapping), -ESRCH);
 	assert_int_equal(proc_table__find(tree->table, &later, 0x30000, &mapping), 0);

@@ -290,6 +290,16 @@ static int add_process(struct proc_table *self, const struct proc_id *id,
 	return 0;
 }
 
+/* Is a later process or a later exec of that pid known? Then the maps are not this one's any more. */
+static bool is_past(const struct proc_table *self, const struct proc_id *id)
+{
+	const struct process *latest = find_latest(self, id->pid);
+
+	return latest && (latest->id.start_boottime_ns > id->start_boottime_ns ||
+			  (latest->id.start_boottime_ns == id->start_boottime_ns &&
+			   latest->id.exec_id > id->exec_id));
+}
+
 /*
  * The maps do not say of which exec they are. If what was read for the process before its last exec is what
  * it has now, it was read too late, and nothing is known of before.
@@ -317,7 +327,7 @@ static int read_version(struct proc_table *self, const struct proc_id *id, uint3
 	uint32_t cnt;
 	int err;
 
-	err = read_mappings(self, id, tid, &mappings, &cnt);
+	err = is_past(self, id) ? -ESRCH : read_mappings(self, id, tid, &mappings, &cnt);
 	if (err)
 		return err;
 	if (!process)
@@ -358,7 +368,7 @@ int proc_table__find(struct proc_table *self, const struct proc_id *id, uint64_t
 	return 0;
 }
 
-/* Returns what reading cost in *ret_cost_ns. Once a process has called exec, its maps are not those of before. */
+/* Returns what reading cost in *ret_cost_ns. */
 static int reread(struct proc_table *self, const struct proc_id *id, uint32_t tid,
 		  uint64_t *ret_cost_ns)
 {
@@ -367,7 +377,7 @@ static int reread(struct proc_table *self, const struct proc_id *id, uint32_t ti
 	int err;
 
 	*ret_cost_ns = 0;
-	if (!process || process != find_latest(self, id->pid))
+	if (!process)
 		return -ESRCH;
 	err = read_version(self, id, tid, process);
 	*ret_cost_ns = clock_cpu_ns() - begin_ns;
