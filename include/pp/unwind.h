@@ -3,8 +3,8 @@
 #define PP_UNWIND_H
 /*
  * One ELF file as pages of unwind rows: CFI, else Go's pclntab; PLT stubs and the entry point made up where
- * the file says nothing. Always true: rows are ascending and do not overlap, gaps are explicit, and the same
- * file gives the same bytes. What is loaded where is unwind_tables.h's. Worker; one thread per file.
+ * the file says nothing. Always true: rows are ascending and do not overlap, gaps are explicit
+ * (all but padding between functions), and the same file gives the same bytes. What is loaded where is unwind_tables.h's. Worker; one thread per file.
  */
 #include <linux/types.h>
 #include <stddef.h>

@@ -382,6 +382,34 @@ static void stubs_anywhere_and_of_any_length_are_survived(void **state)
 	}
 }
 
+static void only_padding_between_functions_takes_the_rule_before_it(void **state)
+{
+	/* int3; nop; a nop of 4, 9, 10 and 15 bytes; then a ret, a nop that is cut off */
+	static const uint8_t padding[] = "\xcc\x90\x0f\x1f\x40\x00\x66\x0f\x1f\x84\0\0\0\0\0"
+					 "\x66\x2e\x0f\x1f\x84\0\0\0\0\0"
+					 "\x66\x66\x66\x66\x66\x66\x2e\x0f\x1f\x84\0\0\0\0\0";
+	struct made_program *elf = *state;
+
+	made_program__put(elf, CODE_OFF + 0x100, padding, 40);
+	made_program__put(elf, CODE_OFF + 0x200, "\x90\xc3\x90", 3);
+	made_program__put(elf, CODE_OFF + 0x300, "\x0f\x1f\x40\x00", 4);
+	for (uint32_t i = 1; i <= 3; i++) {
+		fake.rows[fake.cnt++] =
+			(struct elf_cfi_row){ CODE_VADDR + i * 0x100 - 0x10, RULE(i) };
+		fake.rows[fake.cnt++] =
+			(struct elf_cfi_row){ CODE_VADDR + i * 0x100, PP_RULE_NONE };
+		fake.rows[fake.cnt++] =
+			(struct elf_cfi_row){ CODE_VADDR + i * 0x100 + (i == 1 ? 40 : 3), RULE(i) };
+		fake.rows[fake.cnt++] =
+			(struct elf_cfi_row){ CODE_VADDR + i * 0x100 + 0x50, PP_RULE_NONE };
+	}
+	assert_int_equal(rule_at(elf, CODE_OFF + 0x100), RULE(1));
+	assert_int_equal(rule_at(elf, CODE_OFF + 0x127), RULE(1));
+	assert_int_equal(rule_at(elf, CODE_OFF + 0x150), PP_RULE_NONE);
+	assert_int_equal(rule_at(elf, CODE_OFF + 0x200), PP_RULE_NONE);
+	assert_int_equal(rule_at(elf, CODE_OFF + 0x300), PP_RULE_NONE);
+}
+
 static void the_entry_of_a_program_ends_the_stack(void **state)
 {
 	/* endbr64; xor %ebp,%ebp; nop; call; hlt */
@@ -468,6 +496,7 @@ int main(void)
 		TEST(a_debug_file_fills_gaps_of_a_file_with_too_little),
 		TEST(stubs_without_rows_get_them_from_their_bytes),
 		TEST(stubs_anywhere_and_of_any_length_are_survived),
+		TEST(only_padding_between_functions_takes_the_rule_before_it),
 		TEST(the_entry_of_a_program_ends_the_stack),
 		TEST(trampolines_and_ends_of_threads_are_known_by_their_bytes),
 		TEST(a_file_cut_anywhere_is_survived),

@@ -257,12 +257,6 @@ int unwind_file__page(struct unwind_file *self, uint64_t page, struct unwind_pag
 	err = gather(self, low, low + PP_PAGE_BYTES);
 	if (err)
 		return err;
-	self->layer.cnt = 0;
-	for (size_t i = 0; i < self->rows.cnt && !err; i++) {
-		const struct elf_cfi_row *row = &self->rows.at[i];
-
-		err = rows__add(&self->layer, row->vaddr,
-				row->rule == RULE_BY_FP ? PP_RULE_NONE : row->rule);
-	}
+	err = rows__close_padding(&self->layer, &self->rows, &self->code);
 	return err ? err : unwind_page__pack(&self->layer, ret_page);
 }

@@ -17,7 +17,7 @@
 #include "pp/unwind.h"
 
 /* Advance it whenever the same ELF file gives other rows: pages on disk are then made anew. */
-#define UNWIND_CONVERSION 2u
+#define UNWIND_CONVERSION 3u
 
 #define REG_RBP		  6u
 #define REG_RSP		  7u
@@ -67,6 +67,9 @@ int unwind_code__init(struct unwind_code *self, const struct elf_image *image);
 const struct elf_area *unwind_code__find(const struct unwind_code *self, uint64_t vaddr);
 /* Code at vaddr, as many bytes of len as there are in its segment and file (0: none). */
 size_t unwind_code__read(const struct unwind_code *self, uint64_t vaddr, void *code, size_t len);
+
+/* self = from, without gaps that are only padding between functions; RULE_BY_FP becomes PP_RULE_NONE. */
+int rows__close_padding(struct rows *self, const struct rows *from, const struct unwind_code *code);
 
 /* What every file leaves out: PLT stubs, entry, thread ends, signal trampolines. */
 #define UNWIND_STUBS_MAX 16
