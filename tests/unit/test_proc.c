@@ -402,6 +402,11 @@ static void a_refresh_replaces_the_table_and_then_waits(void **state)
 	assert_int_equal(proc_table__find(tree->table, &id, 0x10000, &mapping), -ENOENT);
 	assert_int_equal(proc_table__refresh(tree->table, &id, 42, 5 + 1999999), 0);
 	assert_int_equal(proc_table__refresh(tree->table, &id, 42, 5 + 60000000000), 1);
+	put(tree, "proc/42/maps", ""); /* it has begun to exit */
+	put(tree, "proc/42/task/42/maps", "");
+	assert_int_equal(proc_table__refresh(tree->table, &id, 42, 5 + 70000000000), -ESRCH);
+	assert_int_equal(proc_table__find(tree->table, &id, 0x30000, &mapping), 0);
+	put(tree, "proc/42/maps", "30000-40000 r-xp 00000000 00:00 0 \n");
 	/* once it has called exec, the maps are not those of before */
 	assert_int_equal(proc_table__note(tree->table, &later, 42), 0);
 	assert_int_equal(proc_table__refresh(tree->table, &id, 42, 120000000000), -ESRCH);

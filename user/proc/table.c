@@ -330,6 +330,11 @@ static int read_version(struct proc_table *self, const struct proc_id *id, uint3
 	err = is_past(self, id) ? -ESRCH : read_mappings(self, id, tid, &mappings, &cnt);
 	if (err)
 		return err;
+	/* it exits: nothing was unmapped */
+	if (process && cnt == 0 && process->history.mapping_cnt) {
+		free(mappings);
+		return -ESRCH;
+	}
 	if (!process)
 		forget_if_too_late(self, id, mappings, cnt);
 	if (!process)
