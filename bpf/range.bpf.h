@@ -56,6 +56,7 @@ __weak __noinline int find_range(__u64 addr)
 	if (!range || addr < range->start_addr || addr >= range->end_addr)
 		return 0;
 	s->walk.range = *range;
+	s->walk.range_bytes = range->end_addr - range->start_addr;
 	return 1;
 }
 

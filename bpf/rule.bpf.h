@@ -2,8 +2,8 @@
 #ifndef PP_BPF_RULE_H
 #define PP_BPF_RULE_H
 /*
- * The rule at an address of a file: from the cache, which all CPUs and processes share, or from the rows of
- * its page. A page that is not loaded is asked for. No branch in the search, as in range.bpf.h.
+ * The rule at an address of a file, from the rows of its page; one that is not loaded is asked for. No branch
+ * in the search, as in range.bpf.h. Who wants a rule looks into rule_cache.bpf.h first.
  */
 #include "maps.bpf.h"
 #include "range.bpf.h"
@@ -25,13 +25,6 @@ struct {
 	__type(key, __u32);
 	__type(value, __u64);
 } pp_rules SEC(".maps"); /* user writes, pp_sample reads */
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, PP_RULE_CACHE_MAX);
-	__type(key, __u32);
-	__type(value, struct pp_cached_rule);
-} pp_rule_cache SEC(".maps"); /* pp_sample only, all CPUs */
 
 /* Sizes, not types: clang 14 describes an inner value only as a forward declaration. */
 struct rows_part {
@@ -119,31 +112,6 @@ __weak __noinline __u64 find_rule(__u32 dir_index, __u32 off)
 	id = find_row(words, window & (PP_PART_UNITS - 1), off & (PP_PAGE_BYTES - 1));
 	rule = bpf_map_lookup_elem(&pp_rules, &id);
 	return rule ? *rule : PP_RULE_NONE;
-}
-
-#define CACHE_SHIFT 50 /* 64 - log2(PP_RULE_CACHE_MAX) */
-_Static_assert(1ull << (64 - CACHE_SHIFT) == PP_RULE_CACHE_MAX, "the hash fills the cache");
-static __always_inline __u64 rule_at(struct walk *walk, __u64 vaddr)
-{
-	__u32 dir_index = (walk->range.dir_first + (__u32)(vaddr >> PP_PAGE_SHIFT)) &
-			  (PP_DIR_MAX - 1);
-	__u64 key = (__u64)walk->generation << 32 | dir_index << PP_PAGE_SHIFT |
-		    (vaddr & (PP_PAGE_BYTES - 1));
-	__u32 slot = (__u32)(key * HASH_MUL_LO >> CACHE_SHIFT);
-	struct pp_cached_rule *line = bpf_map_lookup_elem(&pp_rule_cache, &slot);
-	__u64 rule;
-
-	if (!line)
-		return PP_RULE_NONE;
-	rule = *(volatile __u64 *)&line->rule;
-	if ((*(volatile __u64 *)&line->key_xor_rule ^ rule) == key)
-		return rule;
-	rule = find_rule(dir_index, (__u32)vaddr & (PP_PAGE_BYTES - 1));
-	if (rule == RULE_ABSENT)
-		return rule;
-	line->rule = rule;
-	line->key_xor_rule = key ^ rule;
-	return rule;
 }
 
 #endif

@@ -6,9 +6,9 @@
  */
 #include "count.bpf.h"
 #include "frame_pointer.bpf.h"
+#include "frames.bpf.h"
 #include "process.bpf.h"
 #include "sample_maps.bpf.h"
-#include "unwind.bpf.h"
 
 const volatile __u32 pp_has_task_btf;
 const volatile __u32 pp_has_task_regs;
@@ -29,7 +29,7 @@ static __always_inline int walk_user(struct scratch *s, bool by_tables)
 
 	if (by_tables && walk->range_cnt) {
 		for (int i = 1; i < PP_USER_FRAMES_MAX; i++) {
-			end = walk_step();
+			end = walk_frames();
 			if (end != WALK_GOES_ON)
 				break;
 		}
@@ -55,6 +55,7 @@ static __always_inline void begin_walk(struct walk *walk)
 	walk->generation = *(volatile __u32 *)&pp_tables.generation;
 	walk->range.start_addr = 0;
 	walk->range.end_addr = 0;
+	walk->range_bytes = 0;
 	walk->window_bytes = 0;
 	walk->hash_lo = pp_hash_seed;
 	walk->hash_hi = ~pp_hash_seed;

@@ -7,7 +7,7 @@
  * ends the walk and says so.
  */
 #include "range.bpf.h"
-#include "rule.bpf.h"
+#include "rule_cache.bpf.h"
 #include "step.bpf.h"
 
 /*
@@ -16,18 +16,19 @@
 __weak __noinline int walk_step(void)
 {
 	struct scratch *s = scratch_get();
+	struct rule_cache *cache = rule_cache_get();
 	__u64 addr, rule = PP_RULE_NONE, mark = 0;
 	struct walk *walk;
 	int end;
 
-	if (!s)
+	if (!s || !cache)
 		return PP_END_FAULT;
 	walk = &s->walk;
 	addr = walk->ip - !walk->is_exact; /* a call may be the last instruction of its function */
 	if ((addr < walk->range.start_addr || addr >= walk->range.end_addr) && !find_range(addr))
 		return PP_END_NO_MAPPING;
 	if (walk->range.kind == PP_RANGE_TABLE)
-		rule = rule_at(walk, addr - walk->range.bias);
+		rule = rule_at(walk, cache, addr - walk->range.bias);
 	switch (PP_RULE_CFA_FORM(rule)) {
 	case PP_CFA_END: return PP_END_COMPLETE;
 	case PP_CFA_UNSUPPORTED: return PP_END_RULE;
