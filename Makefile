@@ -160,7 +160,7 @@ unit-san:
 e2e: all test-programs ## end to end on this kernel; needs root
 	$(Q)TALLY_DEADLINE_S=300 tests/tally e2e -- $(sort $(wildcard tests/e2e/*.t))
 
-VM_PROGRAMS := $(addprefix $(O)/,programs/fp_deep programs/nofp_deep programs/replace e2e/bpf_size e2e/collect_stress)
+VM_PROGRAMS := $(addprefix $(O)/,programs/fp_deep programs/nofp_deep programs/swap_code e2e/bpf_size e2e/collect_stress)
 vm: all $(VM_PROGRAMS) ## load, sample, unwind and drain on other kernels, in QEMU
 	$(Q)TALLY_DEADLINE_S=900 tests/tally vm -- tests/vm/run
 
