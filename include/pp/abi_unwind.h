@@ -64,7 +64,7 @@ enum pp_ra_form {
 #define PP_PART_UNITS	       (PP_PART_WORDS / PP_UNIT_WORDS) /* 2^13 */
 #define PP_RULES_MAX	       16384
 #define PP_DIR_MAX	       32768 /* pages of code known at a time: 2 GiB */
-#define PP_RANGES_MAX	       65536
+#define PP_RANGES_MAX	       32768
 #define PP_RULE_CACHE_MAX      16384
 
 /* One page of code. index = pp_range.dir_first + (vaddr >> 16). */
