@@ -18,13 +18,19 @@
 
 #define FILE_BYTES_MAX 4096
 
+static char dir[64];
+
+static void remove_dir(void)
+{
+	rmdir(dir);
+}
+
 static const char *make_dir(void)
 {
-	static char dir[64];
-
 	if (!dir[0]) {
 		memcpy(dir, "/tmp/fuzz_unwind_cache.XXXXXX", 30);
 		pp_assert(mkdtemp(dir));
+		atexit(remove_dir);
 	}
 	return dir;
 }
@@ -53,18 +59,18 @@ static size_t seal(const struct cache_header *header, uint8_t *file, size_t size
 	return size;
 }
 
-static void try_file(const char *dir, const struct unwind_identity *identity, const char *name,
+static void try_file(const char *path, const struct unwind_identity *identity, const char *name,
 		     const uint8_t *file, size_t size)
 {
 	struct unwind_page *page = NULL;
 	struct unwind_cache *cache;
-	int dir_fd = open(dir, O_RDONLY | O_DIRECTORY), fd;
+	int dir_fd = open(path, O_RDONLY | O_DIRECTORY), fd;
 
 	(void)unlinkat(dir_fd, name, 0);
 	fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL, 0600);
 	pp_assert(fd >= 0 && file__write_all(fd, file, size) == 0);
 	close(fd);
-	pp_assert(unwind_cache__open(dir, 1 << 20, &cache) == 0);
+	pp_assert(unwind_cache__open(path, 1 << 20, &cache) == 0);
 	for (uint64_t number = 0; number <= 3; number++) {
 		if (unwind_cache__get(cache, identity, number, &page) == 0 && page) {
 			for (uint32_t off = 0; off < PP_PAGE_BYTES; off += 997)
@@ -76,6 +82,7 @@ static void try_file(const char *dir, const struct unwind_identity *identity, co
 	pp_assert(unwind_cache__get(cache, identity, 3, &page) == 0);
 	free(page); /* the file may have had one already */
 	unwind_cache__close(cache);
+	(void)unlinkat(dir_fd, name, 0);
 	close(dir_fd);
 }
 
