@@ -23,8 +23,9 @@ struct {
 	__type(value, struct pp_proc_info);
 } pp_procs SEC(".maps"); /* pp_sample adds; user fills in and removes */
 
-static __always_inline int ask_for_maps(struct scratch *s, __u64 *cnt, __u32 why, __u64 now_ns,
-					const struct pp_mm *mm)
+/* Not inlined, as it is rare: its record would stand in the frame below the walk's (512 bytes for a chain). */
+static __noinline int ask_for_maps(struct scratch *s, __u64 *cnt, __u32 why, __u64 now_ns,
+				   const struct pp_mm *mm)
 {
 	struct pp_rec_proc rec = {};
 
@@ -44,7 +45,7 @@ static __always_inline int ask_for_maps(struct scratch *s, __u64 *cnt, __u32 why
 }
 
 /* Not there: added, and announced. */
-static __always_inline void process__add(struct scratch *s, __u64 *cnt, const struct pp_mm *mm)
+static __noinline void process__add(struct scratch *s, __u64 *cnt, const struct pp_mm *mm)
 {
 	struct pp_proc_info info = {};
 	__u64 now_ns = bpf_ktime_get_ns();

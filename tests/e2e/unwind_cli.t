@@ -188,10 +188,14 @@ if needs_kernel_here; then
 	check "and used" jq -e 'any(.[]; (.file | endswith("nofp_deep")) and .loaded == 1 and .hits > 0)' out
 	kill -TERM "$recorder"
 	wait "$recorder" 2>/dev/null
-	run show -j "$deep"
-	check "afterwards nothing is" jq -e 'all(.[]; .loaded == 0 and .hits == 0)' out
+	if "$PULSEPROF" -j prog list | jq -e 'any(.[]; .name == "pp_sample")' >/dev/null; then
+		echo "ok $((++TAP_CNT)) - afterwards nothing is # SKIP somebody else profiles this host"
+	else
+		run show -j "$deep"
+		check "afterwards nothing is" jq -e 'all(.[]; .loaded == 0 and .hits == 0)' out
+	fi
 
-	sed 's/^limit pp_sample .*/limit pp_sample 10/' "$OLDPWD/tests/vm/bpfsize.baseline" >strict
+	sed 's/^limit others .*/limit others 10000/' "$OLDPWD/tests/vm/bpfsize.baseline" >strict
 	check "every program is below its limit" "$OLDPWD/tests/vm/bpfsize" "$O/e2e/bpf_size" "$OLDPWD/tests/vm/bpfsize.baseline"
 	check "a lower limit fails" bash -c "! '$OLDPWD/tests/vm/bpfsize' '$O/e2e/bpf_size' strict >/dev/null"
 fi
