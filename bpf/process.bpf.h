@@ -23,11 +23,10 @@ struct {
 	__type(value, struct pp_proc_info);
 } pp_procs SEC(".maps"); /* pp_sample adds; user fills in and removes */
 
-/* Not inlined, as it is rare: its record would stand in the frame below the walk's (512 bytes for a chain). */
 static __noinline int ask_for_maps(struct scratch *s, __u64 *cnt, __u32 why, __u64 now_ns,
 				   const struct pp_mm *mm)
 {
-	struct pp_rec_proc rec = {};
+	struct pp_rec_proc rec = {}; /* not inlined: the walk's chain has 512 bytes of stack */
 
 	rec.head.len = sizeof(rec);
 	rec.head.kind = PP_REC_PROC;
