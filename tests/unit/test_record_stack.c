@@ -177,6 +177,16 @@ static void a_change_elsewhere_harms_nothing(void **state)
 	assert_string_equal(said(rig), "app+0x100 app+0x108r complete");
 }
 
+/* The same mappings before and after may have been others in between. */
+static void of_a_doubted_frame_the_symbols_ask_whether_it_was_returned_to(void **state)
+{
+	static const uint64_t frames[] = { APP, LIB, (LIB + 8) | PP_FRAME_EXACT, APP + 8, 0 };
+	struct rig *rig = *state;
+
+	after(rig, APP_LINE LIB_A_LINE JIT_LINE, frames, PP_MAPS_MAYBE);
+	assert_string_equal(said(rig), "app+0x100 a.so+0x100r? a.so+0x108 app+0x108r complete");
+}
+
 static void of_a_process_that_has_gone_only_a_sure_change_is_marked(void **state)
 {
 	static const uint64_t frames[] = { APP, LIB, 0 };
@@ -254,6 +264,7 @@ int main(void)
 		RIG_TEST(a_frame_whose_code_was_replaced_is_cut),
 		RIG_TEST(a_leaf_whose_code_was_replaced_is_unknown),
 		RIG_TEST(a_change_elsewhere_harms_nothing),
+		RIG_TEST(of_a_doubted_frame_the_symbols_ask_whether_it_was_returned_to),
 		RIG_TEST(of_a_process_that_has_gone_only_a_sure_change_is_marked),
 		RIG_TEST(a_caller_that_is_no_code_is_cut_by_how_it_was_found),
 		RIG_TEST(a_young_child_is_seen_in_its_parents_mappings),

@@ -144,12 +144,21 @@ static int add_kernel_frames(struct window *self, const struct collect_count *co
 	return err;
 }
 
-/* What is known of the i-th frame. A walk without tables found all but the first by frame pointer. */
-static uint32_t flags_of(const struct view *view, uint32_t i, uint64_t frame)
+/*
+ * What is known of the i-th frame. A walk without tables found all but the first by frame pointer. Two
+ * libraries that take turns at an address may agree before and after a sample, and not in it: then the
+ * symbols have to say whether a doubted frame is a return address. The outermost one of a whole stack (Go's
+ * goexit) never was one.
+ */
+static uint32_t flags_of(const struct view *view, const struct collect_count *count, uint32_t i)
 {
+	uint64_t frame = count->user_addrs[i];
+	bool is_bottom = i + 1 == count->user_depth &&
+			 (count->key->end & PP_END_MASK) == PP_END_COMPLETE;
+
 	if (i == 0 || frame & PP_FRAME_EXACT)
 		return 0;
-	if (frame & PP_FRAME_GUESSED || !view->epoch)
+	if (frame & PP_FRAME_GUESSED || !view->epoch || (view->is_doubted && !is_bottom))
 		return PROFILE_FRAME_RETURN | PROFILE_FRAME_GUESSED;
 	return PROFILE_FRAME_RETURN;
 }
@@ -169,7 +178,7 @@ static int add_user_frames(struct window *self, const struct collect_count *coun
 
 	for (uint32_t i = 0; i < depth; i++) {
 		uint64_t frame = count->user_addrs[i];
-		uint32_t flags = flags_of(view, i, frame);
+		uint32_t flags = flags_of(view, count, i);
 		int err = user_frame(self, view, frame & PP_FRAME_ADDR, flags, is_jit,
 				     &stack->frames[stack->depth]);
 
