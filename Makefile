@@ -48,7 +48,9 @@ LIB := $(O)/libpulseprof.a
 ASSETS := $(wildcard user/encode/assets/* user/studio/assets/*)
 ASSET_OBJS := $(ASSETS:%=$(O)/%.asset.o)
 UNITS := $(patsubst tests/unit/%.c,$(O)/unit/%,$(wildcard tests/unit/test_*.c))
-TEST_PROGRAMS := $(patsubst tests/programs/%.c,$(O)/programs/%,$(wildcard tests/programs/*.c))
+FRAMES := $(foreach cc,gcc clang,$(foreach opt,O0 O1 O2 O3,$(addprefix $(O)/programs/frames.by/$(cc)-$(opt)-,fp nofp)))
+TEST_PROGRAMS := $(patsubst tests/programs/%.c,$(O)/programs/%,$(wildcard tests/programs/*.c)) \
+	$(patsubst tests/programs/%.cc,$(O)/programs/%,$(wildcard tests/programs/*.cc)) $(FRAMES)
 E2E_HELPERS := $(patsubst tests/e2e/%.c,$(O)/e2e/%,$(wildcard tests/e2e/*.c))
 ROWS := $(if $(wildcard tests/rows/*.c),$(O)/rows/compare)
 FUZZERS := $(patsubst tests/fuzz/%.c,$(O)/%,$(wildcard tests/fuzz/fuzz_*.c))
@@ -121,6 +123,18 @@ $(O)/programs/%: tests/programs/%.c $(O)/gen/flags
 	$(call say,PROG,$@)
 	$(Q)mkdir -p $(@D) && $(CC) -std=gnu11 -D_GNU_SOURCE -Wall -Wextra $(if $(WERROR),-Werror) -g \
 		$(call asked,PROGRAM_CFLAGS,$<) -MD -MP -MF $@.d -MT $@ -o $@ $< $(call asked,PROGRAM_LDFLAGS,$<)
+
+$(O)/programs/%: tests/programs/%.cc $(O)/gen/flags
+	$(call say,PROG,$@)
+	$(Q)mkdir -p $(@D) && $(CXX) -D_GNU_SOURCE -Wall -Wextra $(if $(WERROR),-Werror) -g \
+		$(call asked,PROGRAM_CFLAGS,$<) -MD -MP -MF $@.d -MT $@ -o $@ $< $(call asked,PROGRAM_LDFLAGS,$<)
+
+# The same shapes by each compiler, level and kind of frame: frames.by/CC-OPT-fp and -nofp.
+$(FRAMES): $(O)/programs/frames.by/%: tests/programs/frames.c $(O)/gen/flags
+	$(call say,PROG,$@)
+	$(Q)mkdir -p $(@D) && $(word 1,$(subst -, ,$*)) -std=gnu11 -D_GNU_SOURCE -Wall -Wextra $(if $(WERROR),-Werror) -g \
+		$(call asked,PROGRAM_CFLAGS,$<) -$(word 2,$(subst -, ,$*)) -MD -MP -MF $@.d -MT $@ -o $@ $< \
+		$(if $(filter %-fp,$*),-fno-omit-frame-pointer -mno-omit-leaf-frame-pointer,-fomit-frame-pointer)
 
 $(O)/e2e/%: tests/e2e/%.c $(LIB) $(O)/gen/flags
 	$(call say,E2E,$@)
