@@ -81,7 +81,6 @@ static __always_inline void read_user_stack(const struct perf_context *ctx, stru
 		arch_regs_of_context(ctx, walk->regs, &walk->ip);
 	else
 		arch_regs_of_task(walk->regs, &walk->ip);
-	task__read_mm(&mm);
 	process__look(s, cnt, &mm);
 	if (!walk->ip)
 		return;

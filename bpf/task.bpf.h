@@ -42,6 +42,18 @@ static __always_inline void task__read_mm(struct pp_mm *ret_mm)
 	}
 }
 
+/* Does the complete counter say that no mapping has changed since? False also where there is none. */
+static __always_inline bool task__same_maps(const struct pp_mm *known)
+{
+	if (!pp_has_task_btf ||
+	    (!bpf_core_field_exists(((struct mm_struct___seqcount *)0)->mm_lock_seq) &&
+	     !bpf_core_field_exists(((struct mm_struct___seqint *)0)->mm_lock_seq)))
+		return false;
+	struct mm_struct *mm = bpf_get_current_task_btf()->mm;
+
+	return READ_SEQ(LOAD, mm) == known->seq;
+}
+
 static __always_inline void task__read_id(struct pp_proc_id *ret_id, bool *ret_has_mm)
 {
 	if (pp_has_task_btf) {
