@@ -24,8 +24,10 @@ for way in fixed unmap remap; do
 		record "$way" --pid "$STARTED" --rate 999 --duration 1
 		stop "$STARTED"
 		what="$way, each page for $hold_us us"
+		few=10
+		[ "$hold_us" = 3000 ] && few=0 # most of these are cut as stale
 		check "$what: there are samples of both" \
-			test "$(weight "$way" ';when_alpha;')" -gt 10 -a "$(weight "$way" ';when_beta;')" -gt 10
+			test "$(weight "$way" ';when_alpha;')" -gt $few -a "$(weight "$way" ';when_beta;')" -gt $few
 		if sees_replacement; then
 			check "$what: no stack mixes them" share_between "$way" "$WRONG" 0 0
 		else
