@@ -10,7 +10,7 @@
 #define COUNT_MAP(name)                           \
 	struct {                                  \
 		__uint(type, BPF_MAP_TYPE_HASH);  \
-		__uint(max_entries, 8192);        \
+		__uint(max_entries, 4096);        \
 		__type(key, struct pp_count_key); \
 		__type(value, struct pp_count);   \
 	} name SEC(".maps")
