@@ -11,13 +11,6 @@
 
 #define ASK_FIRST_MS 20 /* an unanswered question is repeated after so long */
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 8192);
-	__type(key, struct pp_proc_id);
-	__type(value, struct pp_proc_info);
-} pp_procs SEC(".maps"); /* pp_sample adds; user fills in and removes */
-
 /* Not inlined, as it is rare: its record would stand in the frame below the walk's (512 bytes for a chain). */
 static __noinline int ask_for_maps(struct scratch *s, __u64 *cnt, __u32 why, __u64 now_ns,
 				   const struct pp_mm *mm)

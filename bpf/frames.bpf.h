@@ -8,7 +8,7 @@
  */
 #include "unwind.bpf.h"
 
-#define FRAMES_A_CALL 16
+#define FRAMES_A_CALL 8
 #define PLAIN_MASK    (15ull | 14ull << 4 | 2ull << 8 | 3ull << 10)
 #define PLAIN_RULE    ((__u64)PP_CFA_REG | 6ull << 4)
 #define RULE_BASE_SP  (1ull << 4) /* of a plain rule: rsp, not rbp */

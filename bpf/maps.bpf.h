@@ -22,6 +22,13 @@ struct {
 } pp_filter_pids __weak SEC(".maps"); /* user and pp_fork add, pp_exit removes, pp_sample reads */
 
 struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 8192);
+	__type(key, struct pp_proc_id);
+	__type(value, struct pp_proc_info);
+} pp_procs __weak SEC(".maps"); /* pp_sample and pp_exec add; user fills in and removes */
+
+struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 1 << 20);
 } pp_ring __weak SEC(".maps"); /* requests of the sampler, and samples that did not fit */

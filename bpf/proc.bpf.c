@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Raw tracepoints that keep the pid filter true while a run needs them: children of followed processes
- * are added at fork, processes are removed when their last thread exits. Attached only with such a filter;
- * needs no tracefs and no kprobes.
+ * Raw tracepoints, attached only while a run needs them; no tracefs and no kprobes. Two keep the pid filter
+ * true: children of followed processes are added at fork, processes are removed when their last thread
+ * exits. The third tells of a new image before its first sample, which would be lost for complete stacks.
  */
 #include "count.bpf.h"
+#include "task.bpf.h"
 
 /* TP_PROTO(parent, child): before the child runs for the first time. */
 SEC("raw_tp/sched_process_fork")
@@ -48,6 +49,56 @@ int pp_exit(struct bpf_raw_tracepoint_args *ctx)
 	count(cpu->cnt[generation_now()], PP_CNT_RUNS_EXIT);
 	if (BPF_CORE_READ(task, signal, live.counter) == 0)
 		bpf_map_delete_elem(&pp_filter_pids, &tgid);
+	return 0;
+}
+
+/* Reading an image's mappings costs user space 0.1 ms: not more than so many a second are announced. */
+#define EXECS_A_SECOND 32
+struct {
+	__u64 second;
+	__u32 cnt;
+} pp_execs;
+
+static __always_inline bool exec_is_within_budget(__u64 now_ns)
+{
+	__u64 second = now_ns / 1000000000;
+
+	if (pp_execs.second != second) { /* two CPUs may both begin it: a few more then */
+		pp_execs.second = second;
+		pp_execs.cnt = 0;
+	}
+	return pp_execs.cnt++ < EXECS_A_SECOND;
+}
+
+/* TP_PROTO(task, old_pid, bprm): the new image is in place, its loader has not run yet. */
+SEC("raw_tp/sched_process_exec")
+int pp_exec(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct pp_rec_proc rec = {};
+	struct pp_proc_info info = {};
+	bool has_mm;
+
+	rec.head.time_ns = bpf_ktime_get_ns();
+	rec.tid = (__u32)bpf_get_current_pid_tgid();
+	rec.proc.tgid = bpf_get_current_pid_tgid() >> 32;
+	if ((pp_run.filters & PP_FILTER_PIDS) &&
+	    !bpf_map_lookup_elem(&pp_filter_pids, &rec.proc.tgid))
+		return 0;
+	if (!exec_is_within_budget(rec.head.time_ns))
+		return 0;
+	task__read_id(&rec.proc, &has_mm);
+	task__read_mm(&rec.mm);
+	rec.head.len = sizeof(rec);
+	rec.head.kind = PP_REC_PROC;
+	rec.head.cpu = bpf_get_smp_processor_id();
+	rec.why = PP_ASK_EXEC;
+	bpf_get_current_comm(rec.comm, sizeof(rec.comm));
+	if (bpf_ringbuf_output(&pp_ring, &rec, sizeof(rec), 0))
+		return 0; /* its first sample asks again */
+	info.window = pp_run.window;
+	info.asked_ns = rec.head.time_ns;
+	info.ask_ms = PP_EXEC_ANSWER_MS;
+	bpf_map_update_elem(&pp_procs, &rec.proc, &info, BPF_NOEXIST);
 	return 0;
 }
 

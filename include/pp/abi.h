@@ -102,7 +102,14 @@ struct pp_rec_head {
 };
 /* Read this process's mappings: it is new in this window, or they have changed. */
 #define PP_ASK_CHANGED_MS 5
-enum pp_ask { PP_ASK_NEW = 1, PP_ASK_CHANGED = 2, PP_ASK_MAYBE = 3, PP_ASK_NO_RANGE = 4 };
+#define PP_EXEC_ANSWER_MS 10 /* by then the maps of a new image should have been read */
+enum pp_ask {
+	PP_ASK_NEW = 1,
+	PP_ASK_CHANGED = 2,
+	PP_ASK_MAYBE = 3,
+	PP_ASK_NO_RANGE = 4,
+	PP_ASK_EXEC = 5, /* not sampled yet; its loader has still to map the libraries */
+};
 struct pp_rec_proc {
 	struct pp_rec_head head;
 	struct pp_proc_id proc;

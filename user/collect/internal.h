@@ -83,6 +83,7 @@ struct collect {
 	int *link_fds; /* one per event, or NULL where the kernel has no perf links */
 	struct bpf_link *fork_link;
 	struct bpf_link *exit_link;
+	struct bpf_link *exec_link;
 	struct loop_timer *drain_timer;
 	struct drain drain;
 	uint64_t settled[PP_GENERATIONS]

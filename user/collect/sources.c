@@ -81,8 +81,16 @@ static int proc__on(struct collect *self, const char **ret_why)
 	return 0;
 }
 
+/* Only for the tables: without it the first sample of a new image is not complete. */
+static void exec__on(struct collect *self)
+{
+	if (self->has_tables)
+		self->exec_link = bpf_program__attach(self->skel->progs.pp_exec);
+}
+
 static void proc__off(struct collect *self)
 {
+	bpf_link__destroy(take_ptr(self->exec_link));
 	bpf_link__destroy(take_ptr(self->fork_link));
 	bpf_link__destroy(take_ptr(self->exit_link));
 }
@@ -93,6 +101,8 @@ int sources__on(struct collect *self, const char **ret_why)
 
 	if (!err)
 		err = sample__on(self, ret_why);
+	if (!err)
+		exec__on(self);
 	if (err)
 		sources__off(self);
 	return err;

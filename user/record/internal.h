@@ -77,4 +77,12 @@ void unwinder__tick(struct unwinder *self);
 /* Says what was in the kernel and what the window brought there; forgets who was not sampled in it. */
 void unwinder__end_window(struct unwinder *self, struct profile_tables *ret_tables);
 
+/* New images, whose mappings are read a little after exec: fn is called for each when it is time. */
+struct young;
+typedef void (*young_fn)(void *arg, const struct pp_rec_proc *proc);
+int young__new(struct loop *loop, young_fn fn, void *arg, struct young **ret_young);
+void young__free(struct young *self);
+void young__add(struct young *self, const struct pp_rec_proc *proc);
+void young__forget(struct young *self); /* all that wait */
+
 #endif

@@ -33,6 +33,7 @@ struct record {
 	const struct sysroot *root; /* borrowed */
 	struct collect *collect; /* borrowed */
 	struct unwinder *unwinder;
+	struct young *young;
 	struct loop_timer *deadline;
 	struct loop_timer *tick;
 
@@ -73,10 +74,21 @@ static void on_tick(void *arg)
 			   stats.counters[PP_CNT_TAKEN], stats.counters[PP_CNT_ACCEPTED]);
 }
 
+static void on_young(void *arg, const struct pp_rec_proc *proc)
+{
+	struct record *self = arg;
+
+	unwinder__process(self->unwinder, self->window.table, proc);
+}
+
 static void on_process(void *arg, const struct pp_rec_proc *proc)
 {
 	struct record *self = arg;
 
+	if (proc->why == PP_ASK_EXEC) {
+		young__add(self->young, proc);
+		return;
+	}
 	unwinder__process(self->unwinder, self->window.table, proc);
 	tell_sampling(self);
 }
@@ -186,6 +198,7 @@ static void on_drained(void *arg, int err, bool is_last)
 		unwinder__drained(self->unwinder);
 	if (is_last) {
 		(void)loop__hurry(self->loop, false);
+		young__forget(self->young);
 		unwinder__end(self->unwinder);
 		err = close_window(self, true);
 		if (err)
@@ -235,6 +248,8 @@ int record__new(struct loop *loop, const struct sysroot *root, struct collect *c
 		err = loop_timer__new(loop, on_tick, self, &self->tick);
 	if (!err)
 		err = unwinder__new(loop, root, collect, options, &self->unwinder);
+	if (!err)
+		err = young__new(loop, on_young, self, &self->young);
 	if (err) {
 		record__free(self);
 		return err;
@@ -251,6 +266,7 @@ void record__free(struct record *self)
 	loop_timer__free(self->deadline);
 	loop_timer__free(self->tick);
 	window__clear(&self->window);
+	young__free(self->young);
 	unwinder__free(self->unwinder);
 	free(self);
 }
