@@ -75,9 +75,13 @@ SEC("raw_tp/sched_process_exec")
 int pp_exec(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct pp_rec_proc rec = {};
+	struct pp_cpu_counters *cpu = cpu_counters();
 	struct pp_proc_info info = {};
 	bool has_mm;
 
+	if (!cpu)
+		return 0;
+	count(cpu->cnt[generation_now()], PP_CNT_RUNS_EXEC);
 	rec.head.time_ns = bpf_ktime_get_ns();
 	rec.tid = (__u32)bpf_get_current_pid_tgid();
 	rec.proc.tgid = bpf_get_current_pid_tgid() >> 32;

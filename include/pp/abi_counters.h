@@ -23,7 +23,8 @@
 	X(TIMED, "timed", INFO, "samples that timed themselves")                                 \
 	X(TIMED_NS, "timed_ns", INFO, "ns spent in those")                                       \
 	X(RUNS_FORK, "runs_fork", INFO, "runs of pp_fork")                                       \
-	X(RUNS_EXIT, "runs_exit", INFO, "runs of pp_exit")
+	X(RUNS_EXIT, "runs_exit", INFO, "runs of pp_exit")                                       \
+	X(RUNS_EXEC, "runs_exec", INFO, "runs of pp_exec")
 enum pp_counter_kind {
 	PP_KIND_TAKEN,
 	PP_KIND_ACCEPTED,

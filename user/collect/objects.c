@@ -87,6 +87,8 @@ static uint64_t runs_of(const char *name, const uint64_t sums[PP_CNT_MAX])
 		return sums[PP_CNT_RUNS_FORK];
 	if (!strcmp(name, "pp_exit"))
 		return sums[PP_CNT_RUNS_EXIT];
+	if (!strcmp(name, "pp_exec"))
+		return sums[PP_CNT_RUNS_EXEC];
 	return 0;
 }
 
