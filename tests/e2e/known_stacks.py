@@ -5,7 +5,7 @@
     known_stacks.py PROFILE SOURCE COMM [--tags T,T] [--samples N] [--complete PCT] [--file LIBRARY]... [--static PROGRAM]
 
 SOURCE's comments have lines 'STACK TAGS: EXPR', outermost frame first: a b, a|b, (..), x? x* x+ x{n} x{n,m}.
-@NAME is any function of library NAME, @anon code without a file, MAIN the way to main, THREAD to a thread.
+@NAME is any function of library NAME, @ of any, @anon code without a file, MAIN the way to main, THREAD to a thread.
 !x: a function x that
 was not called, but returned to. A sample may end after any frame of EXPR; behind 'SIGNAL: EXPR' any of them may be interrupted. A stack that
 does not begin at its bottom must still be a part of a legal one. Threads whose name ends in '=' must be
@@ -27,7 +27,7 @@ MACROS = {
     "THREAD": "(@libc @libc)",
 }
 # Before main and after it: the dynamic linker and the C library at work.
-ALWAYS = ["@ld+", "_start (@ld|@libc)* __do_global_dtors_aux? @libc*", "@libc @libc+ (@ld|@libc)* __do_global_dtors_aux? @libc*"]
+ALWAYS = ["@ld+", "_start (@ld|@libc)* (__do_global_dtors_aux @libc*|@)?", "@libc @libc+ (@ld|@libc)* __do_global_dtors_aux? @libc*"]
 
 
 class Grammar:
@@ -204,7 +204,8 @@ def read_grammar(source, tags):
     for expr in ALWAYS + [e for kind, when, e in lines if kind == "STACK" and (not when or set(when.split()) & tags)]:
         grammar.add(expr)
     interrupted = range(len(grammar.edges))
-    for expr in [e for kind, _, e in lines if kind == "SIGNAL"]:
+    resolver = "@ld+"  # of a function's first call through the linkage table
+    for expr in [resolver] + [e for kind, _, e in lines if kind == "SIGNAL"]:
         begin = grammar.state()
         grammar.add(expr, begin)
         for state in interrupted:

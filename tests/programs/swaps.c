@@ -4,11 +4,10 @@
  * and dlclose; by mapping the code of one over that of the other; by moving it there. Each turn makes BURNS
  * (80, 2 ms) calls; the thread's name is swap_MODE.
  */
-/* STACK: MAIN swap_dlopen @libc* @ld* @libc* */
+/* STACK: MAIN swap_dlopen? (@libc|@ld)* (__do_global_dtors_aux @libc*)? */
 /* STACK: MAIN (swap_fixed|swap_mremap) @libc* */
 /* STACK: MAIN (swap_dlopen|swap_fixed|swap_mremap) in_turn one_call one_outer{1,4} one_inner{1,4} back burn */
 /* STACK: MAIN (swap_dlopen|swap_fixed|swap_mremap) in_turn two_call two_outer{1,4} two_inner{1,4} back burn */
-/* STACK: MAIN @libc* @ld* @libc* */
 /* PROGRAM_CFLAGS: -O2 */
 /* PROGRAM_LDFLAGS: -ldl */
 #include "known.h"
