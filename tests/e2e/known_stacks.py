@@ -27,7 +27,7 @@ MACROS = {
     "THREAD": "(@libc @libc)",
 }
 # Before main and after it: the dynamic linker and the C library at work.
-ALWAYS = ["@ld+", "_start (@ld|@libc)* (__do_global_dtors_aux @libc*|@)?", "@libc @libc+ (@ld|@libc)* __do_global_dtors_aux? @libc*"]
+ALWAYS = ["@ld+", "_start (@ld|@libc)* (__do_global_dtors_aux @libc*|@)?"]
 
 
 class Grammar:
@@ -156,7 +156,7 @@ class Names:
             return False
         for path in self.files:
             name = path.rsplit("/", 1)[-1]
-            if name.startswith(token[1:]) or path == self.static:
+            if token[1:] in ("", re.split("[.+-]", name)[0]) or path == self.static:
                 if frame.startswith(name + "+0x") or frame in self.symbols(path):
                     return True
         return False

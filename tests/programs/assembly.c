@@ -3,7 +3,7 @@
  * Hand-written assembly of the C library and of libcrypto, whose frames have shapes of their own:
  * assembly [CPU_MS].
  */
-/* STACK: MAIN (@libc|@ld)* */
+/* STACK: MAIN (@libc|@ld|@libcrypto)* */
 /* STACK: MAIN in_memory in_memory_down{3} @libc? */
 /* STACK: MAIN (in_digest|in_cipher) @libcrypto* @libc* */
 /* PROGRAM_CFLAGS: -O2 -fno-builtin */

@@ -6,6 +6,7 @@
 /* STACK: THREAD first first_down{12} burn */
 /* STACK: THREAD second (@libc* second_once second_down{3} burn) */
 /* STACK: THREAD (first|second) @libc @vdso? */
+/* STACK: THREAD @libc* (@ld|@libc)* (__do_global_dtors_aux @libc*)? */
 /* PROGRAM_CFLAGS: -O2 */
 /* PROGRAM_LDFLAGS: -pthread */
 #include "known.h"

@@ -5,7 +5,7 @@
 
 /* STACK: MAIN @libc* by_trait (trait_down @libc){8} burn */
 /* STACK: MAIN @libc* by_sort @libc* compare burn */
-/* STACK: MAIN @libc* @vdso */
+/* STACK: MAIN @libc* (@vdso|@libgcc_s+)? */
 /* STACK: MAIN @libc* by_panic (@libc|@libgcc_s|@ld|panics)* burn? */
 use std::hint::black_box;
 
