@@ -51,6 +51,14 @@ UNITS := $(patsubst tests/unit/%.c,$(O)/unit/%,$(wildcard tests/unit/test_*.c))
 FRAMES := $(foreach cc,gcc clang,$(foreach opt,O0 O1 O2 O3,$(addprefix $(O)/programs/frames.by/$(cc)-$(opt)-,fp nofp)))
 TEST_PROGRAMS := $(patsubst tests/programs/%.c,$(O)/programs/%,$(wildcard tests/programs/*.c)) \
 	$(patsubst tests/programs/%.cc,$(O)/programs/%,$(wildcard tests/programs/*.cc)) $(FRAMES)
+# bpf/ compiled for user space, with fakes for what the kernel gives it: always with sanitizers.
+BPF_HOST_UNITS := $(patsubst tests/bpf/%.c,$(O)/unit/%,$(wildcard tests/bpf/test_*.c))
+BPF_HOST_OBJS := $(addprefix $(O)/bpf_host/,host_sampler.o fake_kernel.o)
+BPF_HOST_SANITIZE := -fsanitize=address$(comma)undefined
+BPF_HOST_CFLAGS := -Itests/bpf/fake -Itests/bpf -Ibpf -Wno-unknown-pragmas -Wno-missing-prototypes -Wno-pointer-arith -fno-strict-aliasing \
+	$(BPF_HOST_SANITIZE) -fno-sanitize-recover=undefined
+BPF_COMPARE := $(if $(shell $(PKG_CONFIG) --exists libdw 2>/dev/null && echo yes),$(O)/bpf_host/compare)
+UNITS += $(BPF_HOST_UNITS)
 E2E_HELPERS := $(patsubst tests/e2e/%.c,$(O)/e2e/%,$(wildcard tests/e2e/*.c))
 ROWS := $(if $(wildcard tests/rows/*.c),$(O)/rows/compare)
 FUZZERS := $(patsubst tests/fuzz/%.c,$(O)/%,$(wildcard tests/fuzz/fuzz_*.c))
@@ -118,6 +126,18 @@ $(O)/unit/%: tests/unit/%.c $(LIB) $(O)/gen/flags
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -Itests/unit -MD -MP -MF $@.d -MT $@ -o $@ $< \
 		$(LDFLAGS_ALL) $(call asked,UNIT_LDFLAGS,$<) $(LIB) -lcmocka $(LIBS)
 
+$(O)/bpf_host/%.o: tests/bpf/%.c $(O)/gen/flags
+	$(call say,HOSTBPF,$<)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(BPF_HOST_CFLAGS) -MD -MP -c -o $@ $<
+
+$(BPF_HOST_UNITS): $(O)/unit/%: $(O)/bpf_host/%.o $(BPF_HOST_OBJS) $(LIB)
+	$(call say,TEST,$@)
+	$(Q)mkdir -p $(@D) && $(CC) -o $@ $^ $(LDFLAGS_ALL) $(BPF_HOST_SANITIZE) -lcmocka $(LIBS)
+
+$(O)/bpf_host/compare: $(patsubst tests/bpf/%.c,$(O)/bpf_host/%.o,$(filter-out $(wildcard tests/bpf/test_*.c),$(wildcard tests/bpf/*.c))) $(LIB)
+	$(call say,E2E,$@)
+	$(Q)$(CC) -o $@ $^ $(LDFLAGS_ALL) $(BPF_HOST_SANITIZE) -Wl,--wrap=proc_table__module -ldw $(LIBS)
+
 # Workloads: their flags decide what their stacks look like, so none of ours are added.
 $(O)/programs/%: tests/programs/%.c $(O)/gen/flags
 	$(call say,PROG,$@)
@@ -152,7 +172,7 @@ $(O)/fuzz_%: tests/fuzz/fuzz_%.c $(LIB) $(O)/gen/flags
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
 
-test-programs: $(TEST_PROGRAMS) $(E2E_HELPERS) $(ROWS) ## build the workloads and helpers of the tests
+test-programs: $(TEST_PROGRAMS) $(E2E_HELPERS) $(ROWS) $(BPF_COMPARE) ## build the workloads and helpers of the tests
 
 run: all $(O)/programs/fp_deep ## studio and daemon on loopback, one profile of this host
 	$(Q)tools/run

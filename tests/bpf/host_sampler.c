@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The sampler as it is, with a task to find. Its switches are const and stay at what 5.10 has: the kernel's
+ * structs are read by probe, user registers of a task in the kernel are taken from the stack's top.
+ */
+#include "../../bpf/sample.bpf.c"
+
+#include "host_sampler.h"
+#include "pp/base/err.h"
+
+#include <string.h>
+
+static struct {
+	struct task_struct task;
+	struct task_struct parent;
+	struct mm_struct mm;
+	struct mm_struct parent_mm;
+	uint8_t stack[STACK_TOP_BYTES] __attribute__((aligned(16)));
+	bool is_ready;
+} host;
+
+__u64 bpf_get_current_task(void)
+{
+	return (__u64)&host.task;
+}
+
+struct task_struct *bpf_get_current_task_btf(void)
+{
+	return &host.task;
+}
+
+long bpf_task_pt_regs(struct task_struct *task)
+{
+	return (long)((uintptr_t)task->stack + STACK_TOP_BYTES - PT_REGS_BYTES);
+}
+
+__u64 bpf_get_current_pid_tgid(void)
+{
+	return (__u64)HOST_TGID << 32 | HOST_TID;
+}
+
+__u64 bpf_get_current_cgroup_id(void)
+{
+	return 1;
+}
+
+long bpf_get_current_comm(void *comm, __u32 bytes)
+{
+	memset(comm, 0, bytes);
+	memcpy(comm, "host", 4);
+	return 0;
+}
+
+long bpf_get_stack(void *ctx, void *frames, __u32 bytes, __u64 flags)
+{
+	static const uint64_t kernel[2] = { 0xffffffff81000100, 0xffffffff81000200 };
+
+	memcpy(frames, kernel, sizeof(kernel));
+	return sizeof(kernel);
+}
+
+static void make_ready(void)
+{
+	FAKE_MAP_ADD(pp_counters);
+	FAKE_MAP_ADD(pp_filter_pids);
+	FAKE_MAP_ADD(pp_filter_comms);
+	FAKE_MAP_ADD(pp_scratch);
+	FAKE_MAP_ADD(pp_procs);
+	FAKE_MAP_ADD(pp_ranges);
+	FAKE_MAP_ADD(pp_dir);
+	FAKE_MAP_ADD(pp_rules);
+	FAKE_MAP_ADD(pp_rule_cache);
+	FAKE_MAP_ADD(pp_counts_0);
+	FAKE_MAP_ADD(pp_counts_1);
+	FAKE_MAP_ADD(pp_small_0);
+	FAKE_MAP_ADD(pp_small_1);
+	FAKE_MAP_ADD(pp_medium_0);
+	FAKE_MAP_ADD(pp_medium_1);
+	FAKE_MAP_ADD(pp_large_0);
+	FAKE_MAP_ADD(pp_large_1);
+	fake_map__add(&pp_parts, BPF_MAP_TYPE_ARRAY_OF_MAPS, 4, 0, PP_PARTS_MAX);
+	host.is_ready = true;
+}
+
+void host__reset(void)
+{
+	if (!host.is_ready)
+		make_ready();
+	fake_map__clear(&pp_procs);
+	fake_map__clear(&pp_ranges);
+	fake_map__clear(&pp_dir);
+	fake_map__clear(&pp_rules);
+	fake_map__clear(&pp_rule_cache);
+	fake_map__clear(&pp_scratch);
+	for (uint32_t i = 0; i < PP_PARTS_MAX; i++)
+		fake_map__set_inner(&pp_parts, i, NULL);
+	pp_tables = (struct pp_tables){ .generation = 1, .on = 1 };
+	pp_run = (struct pp_run){ 0 };
+	host.mm = (struct mm_struct){
+		.exec_vm = 10, .total_vm = 100, .map_count = 7, .start_code = 1
+	};
+	host.parent = (struct task_struct){ .tgid = 1, .mm = &host.parent_mm };
+	host.parent.group_leader = &host.parent;
+	host.task = (struct task_struct){ .stack = host.stack,
+					  .pid = HOST_TID,
+					  .tgid = HOST_TGID,
+					  .mm = &host.mm,
+					  .group_leader = &host.task,
+					  .real_parent = &host.parent,
+					  .start_boottime = HOST_START_BOOTTIME,
+					  .self_exec_id = HOST_EXEC_ID };
+}
+
+struct host_tables host__tables(void)
+{
+	return (struct host_tables){ .dir = fake_map__values(&pp_dir),
+				     .rules = fake_map__values(&pp_rules),
+				     .ranges = fake_map__values(&pp_ranges),
+				     .cache = fake_map__values(&pp_rule_cache),
+				     .tables = &pp_tables };
+}
+
+void host__set_part(uint32_t part, uint32_t *words)
+{
+	fake_map__set_inner(&pp_parts, part, words);
+}
+
+static const struct pp_proc_id host_id = { HOST_TGID, HOST_EXEC_ID, HOST_START_BOOTTIME };
+
+void host__set_process(const struct pp_proc_info *info)
+{
+	struct pp_proc_info row;
+
+	fake_map__clear(&pp_procs);
+	if (!info)
+		return;
+	row = *info;
+	row.check = pp_proc_check(&host_id, row.epoch, row.range_first, row.range_cnt);
+	row.mm = (struct pp_mm){ host.mm.exec_vm, host.mm.total_vm, (__u32)host.mm.map_count, 0 };
+	pp_assert(!bpf_map_update_elem(&pp_procs, &host_id, &row, BPF_ANY));
+}
+
+const struct pp_proc_info *host__process(void)
+{
+	return bpf_map_lookup_elem(&pp_procs, &host_id);
+}
+
+static void set_registers(const struct host_regs *regs, struct perf_context *context)
+{
+	const uint64_t *r = regs->regs;
+	struct pt_regs *saved = (struct pt_regs *)bpf_task_pt_regs(&host.task);
+
+	memset(context, 0, sizeof(*context));
+	memset(host.stack, 0, sizeof(host.stack));
+	if (regs->is_in_kernel) {
+		context->ip = 0xffffffff81000100;
+		saved->di = r[REG_DI];
+		saved->bp = r[REG_FP];
+		saved->sp = r[REG_SP];
+		saved->ip = regs->ip;
+		return;
+	}
+	*context = (struct perf_context){ .ax = r[0],
+					  .dx = r[1],
+					  .cx = r[2],
+					  .bx = r[3],
+					  .si = r[4],
+					  .di = r[5],
+					  .bp = r[6],
+					  .sp = r[7],
+					  .r8 = r[8],
+					  .r9 = r[9],
+					  .r10 = r[10],
+					  .r11 = r[11],
+					  .r12 = r[12],
+					  .r13 = r[13],
+					  .r14 = r[14],
+					  .r15 = r[15],
+					  .ip = regs->ip,
+					  .cs = 0x33 };
+}
+
+/* What came through the ring. */
+static void read_ring(struct host_sample *sample)
+{
+	const struct pp_rec_head *head;
+
+	for (size_t at = 0; at < fake_kernel.ring_bytes; at += head->len) {
+		head = (const struct pp_rec_head *)(fake_kernel.ring + at);
+		pp_assert(head->len >= sizeof(*head));
+		if (head->kind == PP_REC_PAGE) {
+			pp_assert(head->len == sizeof(struct pp_rec_page));
+			if (sample->page_cnt < sizeof(sample->pages) / sizeof(sample->pages[0]))
+				memcpy(&sample->pages[sample->page_cnt], head, head->len);
+			sample->page_cnt++;
+		} else if (head->kind == PP_REC_PROC) {
+			memcpy(&sample->proc, head, sizeof(sample->proc));
+			sample->proc_cnt++;
+		}
+	}
+}
+
+void host__sample(const struct host_regs *regs, struct host_sample *ret_sample)
+{
+	struct pp_cpu_counters *counters = cpu_counters();
+	struct perf_context context;
+	const struct scratch *s = scratch_get();
+
+	fake_map__clear(&pp_counters);
+	fake_map__clear(&pp_counts_0);
+	fake_map__clear(&pp_small_0);
+	fake_map__clear(&pp_medium_0);
+	fake_map__clear(&pp_large_0);
+	fake_kernel.ring_bytes = 0;
+	set_registers(regs, &context);
+	pp_assert(!(regs->by_frame_pointer ? pp_sample_fp : pp_sample)(&context));
+	memset(ret_sample, 0, sizeof(*ret_sample));
+	ret_sample->depth = s->rec.user.head.depth;
+	ret_sample->end = s->rec.user.head.end;
+	ret_sample->frames = (const uint64_t *)s->rec.user.frames;
+	ret_sample->key = s->rec.key;
+	memcpy(ret_sample->cnt, counters->cnt[0], sizeof(ret_sample->cnt));
+	read_ring(ret_sample);
+}
