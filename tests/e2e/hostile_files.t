@@ -116,7 +116,8 @@ cat "$WORK/rest" >>"$WORK/liar"
 start "$PROGRAMS/run_file" "$WORK/liar" 30000
 wait_for 5 grep -q liar "/proc/$STARTED/maps"
 (sleep 1.0 && truncate -s 8192 "$WORK/liar") &
-judged "a file that shrinks meanwhile" shrinks "$LIAR" ''
+# Its rows were made for other code than it has: stacks may end early, and say so.
+judged "a file that shrinks meanwhile" shrinks "${LIAR/;_start;run;call_mapped/(;_start;run;call_mapped)?}" ''
 
 # --- a container's own root
 
