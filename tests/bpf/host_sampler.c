@@ -222,3 +222,23 @@ void host__sample(const struct host_regs *regs, struct host_sample *ret_sample)
 	memcpy(ret_sample->cnt, counters->cnt[0], sizeof(ret_sample->cnt));
 	read_ring(ret_sample);
 }
+
+void host__sample_by_steps(const struct host_regs *regs, struct host_sample *ret_sample)
+{
+	static struct pp_stack_large kept;
+	struct scratch *s = scratch_get();
+	int end = WALK_GOES_ON;
+
+	host__sample(regs, ret_sample); /* for the ranges, and all but the walk */
+	memcpy(s->walk.regs, regs->regs, sizeof(s->walk.regs));
+	s->walk.ip = regs->ip;
+	begin_walk(&s->walk);
+	s->rec.user.head.depth = 0;
+	walk_push(&s->walk, &s->rec.user, regs->ip);
+	while (end == WALK_GOES_ON)
+		end = walk_step();
+	kept = s->rec.user;
+	ret_sample->depth = kept.head.depth;
+	ret_sample->end = (uint32_t)end | s->walk.flags;
+	ret_sample->frames = (const uint64_t *)kept.frames;
+}

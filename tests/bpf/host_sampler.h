@@ -49,5 +49,7 @@ struct host_sample {
 };
 /* The maps of counts and stacks are empty before, and the ring too. */
 void host__sample(const struct host_regs *regs, struct host_sample *ret_sample);
+/* The same walk frame by frame, each with the closest look (walk_step). frames: until the next such call. */
+void host__sample_by_steps(const struct host_regs *regs, struct host_sample *ret_sample);
 
 #endif
