@@ -167,7 +167,7 @@ $(O)/rows/compare: $(wildcard tests/rows/*.[ch]) $(LIB) $(O)/gen/flags
 
 $(O)/fuzz_%: tests/fuzz/fuzz_%.c $(LIB) $(O)/gen/flags
 	$(call say,FUZZ,$@)
-	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -fsanitize=fuzzer -MD -MP -MF $@.d -MT $@ -o $@ $< \
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(call asked,FUZZ_CFLAGS,$<) -fsanitize=fuzzer -MD -MP -MF $@.d -MT $@ -o $@ $< \
 		$(LDFLAGS_ALL) $(LIB) $(LIBS)
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)

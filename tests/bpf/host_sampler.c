@@ -17,16 +17,16 @@ static struct {
 	struct mm_struct parent_mm;
 	uint8_t stack[STACK_TOP_BYTES] __attribute__((aligned(16)));
 	bool is_ready;
-} host;
+} machine;
 
 __u64 bpf_get_current_task(void)
 {
-	return (__u64)&host.task;
+	return (__u64)&machine.task;
 }
 
 struct task_struct *bpf_get_current_task_btf(void)
 {
-	return &host.task;
+	return &machine.task;
 }
 
 long bpf_task_pt_regs(struct task_struct *task)
@@ -79,12 +79,12 @@ static void make_ready(void)
 	FAKE_MAP_ADD(pp_large_0);
 	FAKE_MAP_ADD(pp_large_1);
 	fake_map__add(&pp_parts, BPF_MAP_TYPE_ARRAY_OF_MAPS, 4, 0, PP_PARTS_MAX);
-	host.is_ready = true;
+	machine.is_ready = true;
 }
 
 void host__reset(void)
 {
-	if (!host.is_ready)
+	if (!machine.is_ready)
 		make_ready();
 	fake_map__clear(&pp_procs);
 	fake_map__clear(&pp_ranges);
@@ -96,19 +96,19 @@ void host__reset(void)
 		fake_map__set_inner(&pp_parts, i, NULL);
 	pp_tables = (struct pp_tables){ .generation = 1, .on = 1 };
 	pp_run = (struct pp_run){ 0 };
-	host.mm = (struct mm_struct){
+	machine.mm = (struct mm_struct){
 		.exec_vm = 10, .total_vm = 100, .map_count = 7, .start_code = 1
 	};
-	host.parent = (struct task_struct){ .tgid = 1, .mm = &host.parent_mm };
-	host.parent.group_leader = &host.parent;
-	host.task = (struct task_struct){ .stack = host.stack,
-					  .pid = HOST_TID,
-					  .tgid = HOST_TGID,
-					  .mm = &host.mm,
-					  .group_leader = &host.task,
-					  .real_parent = &host.parent,
-					  .start_boottime = HOST_START_BOOTTIME,
-					  .self_exec_id = HOST_EXEC_ID };
+	machine.parent = (struct task_struct){ .tgid = 1, .mm = &machine.parent_mm };
+	machine.parent.group_leader = &machine.parent;
+	machine.task = (struct task_struct){ .stack = machine.stack,
+					     .pid = HOST_TID,
+					     .tgid = HOST_TGID,
+					     .mm = &machine.mm,
+					     .group_leader = &machine.task,
+					     .real_parent = &machine.parent,
+					     .start_boottime = HOST_START_BOOTTIME,
+					     .self_exec_id = HOST_EXEC_ID };
 }
 
 struct host_tables host__tables(void)
@@ -136,7 +136,8 @@ void host__set_process(const struct pp_proc_info *info)
 		return;
 	row = *info;
 	row.check = pp_proc_check(&host_id, row.epoch, row.range_first, row.range_cnt);
-	row.mm = (struct pp_mm){ host.mm.exec_vm, host.mm.total_vm, (__u32)host.mm.map_count, 0 };
+	row.mm = (struct pp_mm){ machine.mm.exec_vm, machine.mm.total_vm,
+				 (__u32)machine.mm.map_count, 0 };
 	pp_assert(!bpf_map_update_elem(&pp_procs, &host_id, &row, BPF_ANY));
 }
 
@@ -148,10 +149,10 @@ const struct pp_proc_info *host__process(void)
 static void set_registers(const struct host_regs *regs, struct perf_context *context)
 {
 	const uint64_t *r = regs->regs;
-	struct pt_regs *saved = (struct pt_regs *)bpf_task_pt_regs(&host.task);
+	struct pt_regs *saved = (struct pt_regs *)bpf_task_pt_regs(&machine.task);
 
 	memset(context, 0, sizeof(*context));
-	memset(host.stack, 0, sizeof(host.stack));
+	memset(machine.stack, 0, sizeof(machine.stack));
 	if (regs->is_in_kernel) {
 		context->ip = 0xffffffff81000100;
 		saved->di = r[REG_DI];

@@ -32,6 +32,8 @@ static inline int made__read(void *arg, uint64_t addr, void *data, size_t bytes)
 {
 	uint64_t at = addr - STACK_ADDR;
 
+	if (at >= 64ull << 20 && at < 128ull << 20)
+		at -= 64ull << 20; /* the same once more: far away, but readable */
 	if (addr < STACK_ADDR || at >= STACK_BYTES || bytes > STACK_BYTES - at)
 		return -1;
 	for (uint64_t page = at / 4096; page <= (at + bytes - 1) / 4096; page++)

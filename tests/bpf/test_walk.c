@@ -205,6 +205,40 @@ static void signal_frame_gives_back_all_registers(void **state)
 	}
 }
 
+static void handler_near_what_it_interrupted_does_not_blur_it(void **state)
+{
+	const uint64_t near[16] = { [REG_RSP] = stack_at(0x20), [5] = stack_at(0x20) };
+
+	RULES(SIMPLE, RULE_SIGNAL, SIMPLE, rule_make(PP_CFA_REG, 5, 8, PP_FP_SAME, 0, 0), RULE_END);
+	put_word(stack_at(8), in_function(1));
+	put_signal_frame(stack_at(16), in_function(2), near);
+	put_word(stack_at(0x28), in_function(4)); /* was read before the signal frame was */
+	made__sample(0, stack_at(0), 0);
+	FRAMES(in_function(1), in_function(2) | PP_FRAME_EXACT, in_function(4));
+	assert_int_equal(made.sample.end, PP_END_COMPLETE);
+
+	put_word(stack_at(0x28),
+		 in_function(3)); /* what is interrupted has registers, its caller has not */
+	made__sample(0, stack_at(0), 0);
+	FRAMES(in_function(1), in_function(2) | PP_FRAME_EXACT, in_function(3));
+	assert_int_equal(made.sample.end, PP_END_RULE);
+}
+
+static void misaligned_read_does_not_blur_the_next(void **state)
+{
+	uint64_t deref = rule_make(PP_CFA_DEREF, REG_RBP, 0, PP_FP_SAME, 0, 0) |
+			 (uint64_t)PP_RA_IN_REG << 10 | 5ull << 12;
+
+	RULES(deref, SIMPLE, SIMPLE, RULE_END);
+	made.regs.regs[5] = in_function(1);
+	memcpy((uint8_t *)made.stack + 0x101, &(uint64_t){ stack_at(0x200) }, 8);
+	put_word(stack_at(0x208), in_function(2));
+	put_word(stack_at(0x218), in_function(3));
+	made__sample(0, stack_at(0), stack_at(0x101));
+	FRAMES(in_function(1), in_function(2), in_function(3));
+	assert_int_equal(made.sample.end, PP_END_COMPLETE);
+}
+
 static void signal_frame_may_be_on_a_stack_above_or_below(void **state)
 {
 	const uint64_t below[16] = { [REG_RSP] = stack_at(0x100) };
@@ -309,8 +343,11 @@ static void code_without_rows_is_walked_by_frame_pointer_and_marked(void **state
 		made__sample(first, stack_at(0x200), stack_at(0x100));
 		assert_int_equal(made.sample.depth, 1 + first);
 		assert_int_equal(made.sample.end, PP_END_FP_OUTSIDE | PP_WALK_GUESSED);
-		made__sample(first, stack_at(0), stack_at(0) + (64ull << 20));
+		made__sample(first, stack_at(0x200), stack_at(0x200 - 8)); /* half below */
+		assert_int_equal(made.sample.depth, 1 + first);
+		made__sample(first, stack_at(0), stack_at(8) + (64ull << 20));
 		assert_int_equal(made.sample.end, PP_END_FP_OUTSIDE | PP_WALK_GUESSED);
+		assert_int_equal(made.sample.depth, 1 + first);
 		made__sample(first, stack_at(0), stack_at(0) + (64ull << 20) - 8);
 		assert_int_equal(made.sample.end, PP_END_FAULT | PP_WALK_GUESSED);
 	}
@@ -322,8 +359,9 @@ static void frame_pointers_form_a_chain_upwards(void **state)
 	for (uint32_t known = 0; known < 2; known++) { /* with and without ranges */
 		put_word(stack_at(0x100), stack_at(0x110));
 		put_word(stack_at(0x108), in_function(1));
-		put_word(stack_at(0x110), stack_at(0x108)); /* overlaps the frame before it */
+		put_word(stack_at(0x110), stack_at(0x118)); /* overlaps this frame */
 		put_word(stack_at(0x118), in_function(2));
+		put_word(stack_at(0x120), in_function(3));
 		made__sample(0, stack_at(0), stack_at(0x100));
 		FRAMES(in_function(1) | PP_FRAME_GUESSED, in_function(2) | PP_FRAME_GUESSED);
 		assert_int_equal(made__end(), PP_END_FP_OUTSIDE);
@@ -366,21 +404,30 @@ static void return_to_nowhere_ends(void **state)
 	assert_int_equal(made.sample.proc.why, PP_ASK_NO_RANGE);
 }
 
+/* every: how many plain frames come before one that is not. */
+static void check_depth(uint32_t depth, uint32_t every)
+{
+	uint32_t wanted = depth < PP_USER_FRAMES_MAX ? depth : PP_USER_FRAMES_MAX;
+
+	RULES(SIMPLE, (SIMPLE & ~15ull) | PP_CFA_SWITCH, RULE_END);
+	for (uint32_t i = 1; i < depth; i++)
+		put_word(stack_at(i * 16 - 8), in_function(i == depth - 1 ? 2 : i % every == 0));
+	made__sample(0, stack_at(0), 0);
+	assert_int_equal(made.sample.depth, wanted);
+	assert_int_equal(made.sample.end,
+			 depth < PP_USER_FRAMES_MAX ? PP_END_COMPLETE : PP_END_FRAMES_MAX);
+	for (uint32_t i = 1; i < wanted; i++)
+		assert_int_equal(made.sample.frames[i],
+				 in_function(i == depth - 1 ? 2 : i % every == 0));
+}
+
 static void stack_of_256_frames_is_whole_and_more_is_cut(void **state)
 {
-	for (uint32_t depth = PP_USER_FRAMES_MAX - 20; depth <= PP_USER_FRAMES_MAX + 20; depth++) {
-		uint32_t wanted = depth < PP_USER_FRAMES_MAX ? depth : PP_USER_FRAMES_MAX;
-
-		RULES(SIMPLE, RULE_END);
-		for (uint32_t i = 1; i < depth; i++)
-			put_word(stack_at(i * 16 - 8), in_function(i == depth - 1));
-		made__sample(0, stack_at(0), 0);
-		assert_int_equal(made.sample.depth, wanted);
-		assert_int_equal(made.sample.end,
-				 depth < PP_USER_FRAMES_MAX ? PP_END_COMPLETE : PP_END_FRAMES_MAX);
-		for (uint32_t i = 1; i < wanted; i++)
-			assert_int_equal(made.sample.frames[i], in_function(i == depth - 1));
-	}
+	for (uint32_t every = 1; every < 40; every++)
+		for (int more = -20; more <= 20; more++)
+			check_depth((uint32_t)(PP_USER_FRAMES_MAX + more), every);
+	check_depth(PP_USER_FRAMES_MAX - 1, PP_USER_FRAMES_MAX);
+	check_depth(PP_USER_FRAMES_MAX, PP_USER_FRAMES_MAX);
 }
 
 static void frames_of_any_size_are_read(void **state)
@@ -513,6 +560,8 @@ int main(void)
 		TEST(return_address_where_the_rule_says),
 		TEST(return_address_in_a_register_of_the_innermost_frame),
 		TEST(signal_frame_gives_back_all_registers),
+		TEST(handler_near_what_it_interrupted_does_not_blur_it),
+		TEST(misaligned_read_does_not_blur_the_next),
 		TEST(signal_frame_may_be_on_a_stack_above_or_below),
 		TEST(cycle_of_signal_frames_ends),
 		TEST(frame_must_lie_above_but_for_a_switch_of_stacks),
