@@ -55,7 +55,8 @@ TEST_PROGRAMS := $(patsubst tests/programs/%.c,$(O)/programs/%,$(wildcard tests/
 BPF_HOST_UNITS := $(patsubst tests/bpf/%.c,$(O)/unit/%,$(wildcard tests/bpf/test_*.c))
 BPF_HOST_OBJS := $(addprefix $(O)/bpf_host/,host_sampler.o fake_kernel.o)
 BPF_HOST_SANITIZE := -fsanitize=address$(comma)undefined
-BPF_HOST_CFLAGS := -Itests/bpf/fake -Itests/bpf -Ibpf -Wno-unknown-pragmas -Wno-missing-prototypes -Wno-pointer-arith -fno-strict-aliasing \
+BPF_HOST_CFLAGS := -Itests/bpf/fake -Itests/bpf -Ibpf -Wno-unknown-pragmas -Wno-missing-prototypes -Wno-pointer-arith -Wno-unknown-attributes \
+	-fno-strict-aliasing \
 	$(BPF_HOST_SANITIZE) -fno-sanitize-recover=undefined
 BPF_COMPARE := $(if $(shell $(PKG_CONFIG) --exists libdw 2>/dev/null && echo yes),$(O)/bpf_host/compare)
 UNITS += $(BPF_HOST_UNITS)

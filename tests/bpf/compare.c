@@ -12,8 +12,8 @@
  * guessed      the same frames, at least up to one that ours found by frame pointer, and says so (jit: in
  *              anonymous code)
  * cut          ours has PP_USER_FRAMES_MAX frames, the same ones
- * ours_ends    ours gave up where libdw went on: a defect
- * different    a frame that is not the same: a defect
+ * ours_ends    ours gave up where libdw went on: a defect, or a marked end with a reason
+ * different    a frame that is not the same: a defect; the exit status is 1
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -303,6 +303,5 @@ int main(int argc, char **argv)
 	walker__free(run.walker);
 	target__close(&run.target);
 	sysroot__close(&root);
-	return !run.stacks || (err && err != -ESRCH) || run.verdicts[verdict_different] ||
-	       run.verdicts[verdict_ours_ends];
+	return !run.stacks || (err && err != -ESRCH) || run.verdicts[verdict_different];
 }
