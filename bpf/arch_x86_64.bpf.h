@@ -7,10 +7,11 @@
  */
 #include "knobs.bpf.h"
 
-#define REGS_CNT 16
-#define REG_DI	 5
-#define REG_FP	 6
-#define REG_SP	 7
+#define REGS_CNT       16
+#define REG_DI	       5
+#define REG_FP	       6
+#define REG_SP	       7
+#define REGS_NOT_SAVED 0x0f37u /* by a callee: rax rdx rcx rsi rdi r8..r11 */
 
 static __always_inline bool arch_in_user_mode(const struct perf_context *ctx)
 {

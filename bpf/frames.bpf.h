@@ -78,7 +78,7 @@ __weak __noinline int walk_frames(void)
 	struct rule_cache *cache = rule_cache_get();
 	int end = WALK_GOES_ON;
 	bool is_plain = true;
-	__u64 lo, hi, depth;
+	__u64 lo, hi, depth, marks = 0;
 	struct frame frame;
 	struct walk *walk;
 
@@ -105,6 +105,7 @@ __weak __noinline int walk_frames(void)
 		}
 		s->rec.user.frames[MASKED(depth, PP_USER_FRAMES_MAX - 1)] = frame.ip | mark;
 		hash_word(lo, hi, frame.ip | mark);
+		marks |= mark;
 		depth++;
 		if (depth >= PP_USER_FRAMES_MAX) {
 			end = PP_END_FRAMES_MAX;
@@ -115,7 +116,10 @@ __weak __noinline int walk_frames(void)
 	walk->sp = frame.sp;
 	walk->fp = frame.fp;
 	walk->is_exact = !frame.is_caller;
-	walk->has_regs &= !frame.is_caller;
+	if (frame.is_caller)
+		walk_leave_regs(walk);
+	if (marks)
+		walk->has_regs = WALK_REGS_NONE;
 	walk->hash_lo = lo;
 	walk->hash_hi = hi;
 	s->rec.user.head.depth = depth;

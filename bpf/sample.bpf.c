@@ -50,7 +50,7 @@ static __always_inline void begin_walk(struct walk *walk)
 	walk->fp = walk->regs[REG_FP];
 	walk->fp_max = walk->sp + STACK_SPAN_BYTES;
 	walk->is_exact = 1;
-	walk->has_regs = 1;
+	walk->has_regs = WALK_REGS_ALL;
 	walk->flags = 0;
 	walk->generation = *(volatile __u32 *)&pp_tables.generation;
 	walk->range.start_addr = 0;

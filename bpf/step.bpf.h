@@ -25,7 +25,7 @@ __weak __noinline int walk_signal(void)
 	walk->fp_max =
 		walk->sp + STACK_SPAN_BYTES; /* the handler may have had a stack of its own */
 	walk->is_exact = 1;
-	walk->has_regs = 1;
+	walk->has_regs = WALK_REGS_ALL;
 	return WALK_GOES_ON;
 }
 
@@ -55,7 +55,8 @@ static __always_inline bool frame_register(const struct walk *walk, __u32 reg, _
 		*ret_value = walk->sp;
 	else if (reg == REG_FP)
 		*ret_value = walk->fp;
-	else if (walk->has_regs)
+	else if (walk->has_regs == WALK_REGS_ALL ||
+		 (walk->has_regs == WALK_REGS_NOT_SAVED && REGS_NOT_SAVED >> reg & 1))
 		*ret_value = walk->regs[MASKED(reg, REGS_CNT - 1)];
 	else
 		return false;
@@ -123,7 +124,7 @@ static __always_inline int step_by_rule(struct walk *walk, __u64 rule)
 		fp = FP_UNKNOWN;
 	}
 	if (ra_form == PP_RA_IN_REG) {
-		if (!walk->has_regs)
+		if (walk->has_regs != WALK_REGS_ALL)
 			return PP_END_RULE;
 		ip = walk->regs[MASKED(PP_RULE_RA_REG(rule), REGS_CNT - 1)];
 	} else if (!read_stack(walk, ra_at, &ip)) {

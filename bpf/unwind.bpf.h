@@ -42,7 +42,7 @@ __weak __noinline int walk_step(void)
 	case PP_CFA_SWITCH:
 		end = step_by_rule(walk, rule);
 		walk->is_exact = 0;
-		walk->has_regs = 0;
+		walk_leave_regs(walk);
 		break;
 	default:
 		walk->flags |= walk->range.kind == PP_RANGE_JIT ? PP_WALK_JIT :
@@ -51,7 +51,7 @@ __weak __noinline int walk_step(void)
 		end = step_by_fp(walk);
 		mark = PP_FRAME_GUESSED;
 		walk->is_exact = 0;
-		walk->has_regs = 0;
+		walk->has_regs = WALK_REGS_NONE;
 		break;
 	}
 	if (end != WALK_GOES_ON)

@@ -21,13 +21,23 @@
 
 #define WALK_GOES_ON (-1) /* else an enum pp_end */
 
+/*
+ * How far regs still tell this frame's registers. A caller's rule names one that callees need not save only
+ * where its callee leaves it alone (AES-GCM of libcrypto keeps its CFA in rax while it calls).
+ */
+enum walk_regs {
+	WALK_REGS_NONE,
+	WALK_REGS_NOT_SAVED, /* only those that callees need not save */
+	WALK_REGS_ALL, /* the innermost frame, or one interrupted by a signal */
+};
+
 struct walk {
 	/* the frame that was found last */
 	__u64 ip;
 	__u64 sp;
 	__u64 fp;
 	__u32 is_exact; /* ip is where it was interrupted, not a return address */
-	__u32 has_regs; /* regs are this frame's: it is the innermost, or was interrupted by a signal */
+	__u32 has_regs; /* enum walk_regs */
 	__u64 regs[REGS_CNT];
 
 	__u64 fp_max; /* frame pointers lie below this */
@@ -109,6 +119,13 @@ static __always_inline bool walk_refill(struct walk *walk, __u64 addr)
 		return true;
 	walk->window_bytes = 0;
 	return false;
+}
+
+/* To the caller, by a rule. */
+static __always_inline void walk_leave_regs(struct walk *walk)
+{
+	if (walk->has_regs == WALK_REGS_ALL)
+		walk->has_regs = WALK_REGS_NOT_SAVED;
 }
 
 /* Is the word at addr in the window? Misaligned ones are in none. */

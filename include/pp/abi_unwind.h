@@ -17,7 +17,7 @@
  */
 enum pp_cfa_form {
 	PP_CFA_NONE,
-	PP_CFA_REG, /* register + cfa offset; other than rsp, rbp: known in the innermost frame only */
+	PP_CFA_REG, /* register + cfa offset; others than rsp, rbp: enum walk_regs */
 	PP_CFA_DEREF, /* *(register + cfa offset) + parameter * 8 */
 	PP_CFA_PLT, /* rsp + 8, and 8 more where (pc & 15) >= parameter */
 	PP_CFA_SIGNAL, /* all registers from the ucontext at rsp (rt_sigreturn frame) */

@@ -81,31 +81,39 @@ static void call_may_be_the_last_instruction_of_its_function(void **state)
 	assert_int_equal(made.sample.end, PP_END_COMPLETE);
 }
 
-static void cfa_by_any_register_in_the_innermost_frame_only(void **state)
+static void cfa_by_any_register_but_a_caller_s_that_callees_save(void **state)
 {
 	for (uint32_t reg = 0; reg < 16; reg++) {
+		bool is_saved = reg == 3 || reg >= 12; /* rbx, r12 to r15 */
+
 		if (reg == REG_RSP || reg == REG_RBP)
 			continue;
-		RULES(rule_make(PP_CFA_REG, reg, 24, PP_FP_SAME, 0, 0), RULE_END);
-		memset(&made.regs, 0, sizeof(made.regs));
-		made.regs.regs[reg] = stack_at(0x100);
-		put_word(stack_at(0x110), in_function(1));
-		made__sample(0, stack_at(0), 0);
-		FRAMES(in_function(1));
-		assert_int_equal(made.sample.end, PP_END_COMPLETE);
+		for (uint32_t callees = 0; callees < 12; callees++) {
+			bool is_known = !callees || !is_saved;
 
-		RULES(rule_make(PP_CFA_REG, reg, 24, PP_FP_SAME, 0, 0), RULE_END, SIMPLE);
-		put_word(stack_at(8), in_function(0));
-		made__sample(2, stack_at(0), 0);
-		FRAMES(in_function(0));
-		assert_int_equal(made.sample.end, PP_END_RULE);
-		put_word(stack_at(8), in_function(2));
-		put_word(stack_at(0x18), in_function(2));
-		put_word(stack_at(0x28), in_function(0));
-		made__sample(2, stack_at(0), 0);
-		FRAMES(in_function(2), in_function(2), in_function(0));
-		assert_int_equal(made.sample.end, PP_END_RULE);
+			RULES(rule_make(PP_CFA_REG, reg, 24, PP_FP_SAME, 0, 0), RULE_END, SIMPLE);
+			memset(&made.regs, 0, sizeof(made.regs));
+			made.regs.regs[reg] = stack_at(0x200);
+			put_word(stack_at(0x210), in_function(1));
+			for (uint32_t i = 1; i <= callees; i++)
+				put_word(stack_at(i * 16 - 8), in_function(i < callees ? 2 : 0));
+			made__sample(callees ? 2 : 0, stack_at(0), 0);
+			assert_int_equal(made.sample.depth, callees + 1 + is_known);
+			assert_int_equal(made.sample.end, is_known ? PP_END_COMPLETE : PP_END_RULE);
+		}
 	}
+}
+
+static void registers_are_not_trusted_behind_a_guess(void **state)
+{
+	RULES(rule_make(PP_CFA_REG, 0, 24, PP_FP_SAME, 0, 0), RULE_END, PP_RULE_NONE);
+	made.regs.regs[0] = stack_at(0x200);
+	put_word(stack_at(0x210), in_function(1));
+	put_word(stack_at(0x10), 0);
+	put_word(stack_at(0x18), in_function(0));
+	made__sample(2, stack_at(0), stack_at(0x10));
+	FRAMES(in_function(0) | PP_FRAME_GUESSED);
+	assert_int_equal(made.sample.end, PP_END_RULE | PP_WALK_GUESSED);
 }
 
 static void deref_reads_the_cfa(void **state)
@@ -207,9 +215,9 @@ static void signal_frame_gives_back_all_registers(void **state)
 
 static void handler_near_what_it_interrupted_does_not_blur_it(void **state)
 {
-	const uint64_t near[16] = { [REG_RSP] = stack_at(0x20), [5] = stack_at(0x20) };
+	const uint64_t near[16] = { [REG_RSP] = stack_at(0x20), [3] = stack_at(0x20) };
 
-	RULES(SIMPLE, RULE_SIGNAL, SIMPLE, rule_make(PP_CFA_REG, 5, 8, PP_FP_SAME, 0, 0), RULE_END);
+	RULES(SIMPLE, RULE_SIGNAL, SIMPLE, rule_make(PP_CFA_REG, 3, 8, PP_FP_SAME, 0, 0), RULE_END);
 	put_word(stack_at(8), in_function(1));
 	put_signal_frame(stack_at(16), in_function(2), near);
 	put_word(stack_at(0x28), in_function(4)); /* was read before the signal frame was */
@@ -554,7 +562,8 @@ int main(void)
 		TEST(end_rule_is_complete),
 		TEST(saved_frame_pointer_is_followed),
 		TEST(call_may_be_the_last_instruction_of_its_function),
-		TEST(cfa_by_any_register_in_the_innermost_frame_only),
+		TEST(cfa_by_any_register_but_a_caller_s_that_callees_save),
+		TEST(registers_are_not_trusted_behind_a_guess),
 		TEST(deref_reads_the_cfa),
 		TEST(plt_pushes_from_its_parameter_on),
 		TEST(return_address_where_the_rule_says),
