@@ -4,7 +4,8 @@
 /*
  * One run, from a session_spec to a finished, named profile: switch sources on, drain, note processes,
  * stop at the deadline, symbolize, account. The same for daemon and command line. The only place where
- * samples become a profile. Loop thread only; one run at a time per recorder.
+ * samples become a profile. Loop thread only. Two runs may go on at once, served by one sampler: neither
+ * sees anything of the other's start, change or end.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,13 +17,16 @@ struct collect;
 struct sysroot;
 struct profile;
 struct record;
+struct record_run;
+
+#define RECORD_RUNS_MAX 2
 
 struct record_ops {
 	/* Links are on and the first sample was seen (or 1 s went by without one). Once per run. */
 	void (*sampling)(void *arg);
 	/*
 	 * A finished window: err 0 and a profile (given: profile__free), or -errno and NULL with why.
-	 * is_last: the run is over, and another may be started from inside this callback.
+	 * is_last: the run is over and freed when this returns; another may be started from inside.
 	 */
 	void (*window)(void *arg, int err, const char *why, struct profile *profile, bool is_last);
 	/* Every second while sampling, for a progress line. May be NULL. */
@@ -36,12 +40,19 @@ struct record_options {
 
 int record__new(struct loop *loop, const struct sysroot *root, struct collect *collect,
 		const struct record_options *options, struct record **ret_record);
-void record__free(struct record *self);
-/* -EBUSY while one goes on; -ESRCH when none of the spec's pids exist; -errno of collect with *ret_why. */
+void record__free(struct record *self); /* when no run goes on */
+/*
+ * -EBUSY while RECORD_RUNS_MAX go on; -ESRCH when none of the spec's pids exist; -errno of collect with
+ * *ret_why. The run is borrowed: it is the recorder's, until behind window(is_last).
+ */
 int record__start(struct record *self, const struct session_spec *spec,
-		  const struct record_ops *ops, const char **ret_why);
-/* Ends the run early; the window callback follows. No-op when nothing runs. */
-void record__stop(struct record *self);
-bool record__is_running(const struct record *self);
+		  const struct record_ops *ops, struct record_run **ret_run, const char **ret_why);
+/* Ends the run early; window(is_last) follows. No-op when it has ended and is being named. */
+void record_run__stop(struct record_run *self);
+/*
+ * Other pids, comms or children, without a gap for those that stay: the window goes on. -EINVAL if anything
+ * else differs, -ESRCH when none of the pids exist, -ECANCELED when the run has ended: it is as it was.
+ */
+int record_run__change(struct record_run *self, const struct session_spec *spec);
 
 #endif

@@ -31,6 +31,7 @@ struct recording {
 	struct loop *loop;
 	struct collect *collect;
 	struct record *record;
+	struct record_run *run; /* NULL: none goes on */
 	struct loop_signal *signals[SIGNALS_MAX];
 	int command_fd; /* pidfd, or -1 */
 	struct loop_io *command_io;
@@ -47,7 +48,8 @@ static void end_run(struct recording *self, enum recording_end end)
 	if (self->end != ENDED_DURATION)
 		return;
 	self->end = end;
-	record__stop(self->record);
+	if (self->run)
+		record_run__stop(self->run);
 }
 
 static void on_signal(void *arg, int signo)
@@ -94,8 +96,10 @@ static void on_window(void *arg, int err, const char *why, struct profile *profi
 	self->err = err;
 	self->profile = profile;
 	snprintf(self->why, sizeof(self->why), "%s", why ? why : "");
-	if (is_last)
+	if (is_last) {
+		self->run = NULL;
 		loop__stop(self->loop);
+	}
 }
 
 static int watch_signals(struct recording *self)
@@ -174,7 +178,7 @@ static int go(struct recording *self)
 	const char *why = "";
 	int err;
 
-	err = record__start(self->record, &self->request->spec, &ops, &why);
+	err = record__start(self->record, &self->request->spec, &ops, &self->run, &why);
 	if (err)
 		return cli__fail(self->cli, cli__code_of(err), err,
 				 cli__code_of(err) == CLI_IMPOSSIBLE ?

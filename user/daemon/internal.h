@@ -2,7 +2,7 @@
 #ifndef DAEMON_INTERNAL_H
 #define DAEMON_INTERNAL_H
 /*
- * The daemon as a whole: every room it owns, in the order they were started, and the run that goes on.
+ * The daemon as a whole: every room it owns, in the order they were started, and the runs that go on.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -29,11 +29,18 @@ struct daemon {
 	struct ship *ship;
 	struct control *control; /* NULL again once we stop */
 
-	char command_id[COMMAND_ID_BYTES]; /* of the run that goes on; "": none */
-	bool run_is_over; /* its last window came */
-	uint32_t jobs_cnt; /* windows being encoded */
-	char why[256]; /* the run's first failure */
+	struct daemon_run *runs; /* until the last window of each is in the spool */
 	bool is_stopping;
+};
+
+/* A command being carried out. */
+struct daemon_run {
+	struct daemon_run *next;
+	struct daemon *daemon;
+	struct record_run *record_run; /* NULL: its last window came */
+	char command_id[COMMAND_ID_BYTES];
+	uint32_t jobs_cnt; /* windows being encoded */
+	char why[256]; /* the first failure */
 };
 
 /* lifecycle.c: start, wait, stop. Returns an exit code, having logged why. */
@@ -44,5 +51,7 @@ void daemon__stop_if_idle(struct daemon *self);
 /* wire.c: what control asks of record, what record gives to encode and ship. */
 struct control_ops;
 struct control_ops daemon__control_ops(struct daemon *self);
+/* Ends every run early; their windows are kept. */
+void daemon__stop_runs(struct daemon *self);
 
 #endif

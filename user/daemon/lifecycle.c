@@ -34,12 +34,11 @@ static void on_stop_signal(void *arg, int signo)
 	if (self->is_stopping)
 		_exit(DAEMON_FAILED);
 	self->is_stopping = true;
-	log_info("daemon: stops, signal=%d%s", signo,
-		 self->command_id[0] ? ", ends its run first" : "");
+	log_info("daemon: stops, signal=%d%s", signo, self->runs ? ", ends its runs first" : "");
 	/* Nobody starts or hears anything any more. */
 	control__free(self->control);
 	self->control = NULL;
-	record__stop(self->record);
+	daemon__stop_runs(self);
 	daemon__stop_if_idle(self);
 }
 
@@ -50,7 +49,7 @@ static void on_hangup(void *arg, int signo)
 
 void daemon__stop_if_idle(struct daemon *self)
 {
-	if (self->is_stopping && !self->command_id[0])
+	if (self->is_stopping && !self->runs)
 		loop__stop(self->loop);
 }
 

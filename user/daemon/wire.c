@@ -26,41 +26,49 @@
 
 /* A window on its way to the spool. */
 struct job {
-	struct daemon *daemon;
+	struct daemon_run *run;
 	struct profile *profile; /* owned */
 	struct buf body;
 	bool has_page; /* with a flame graph page inside, as the ad hoc view wants it */
 	int err;
 };
 
-static void fail(struct daemon *self, const char *what, int err)
+static void fail(struct daemon_run *self, const char *what, int err)
 {
 	char why[sizeof(self->why)];
 
 	snprintf(why, sizeof(why), "%s (%s)", what, errname(err));
-	log_error("daemon: a profile is lost: %s", why);
+	log_error("daemon: a profile of command '%s' is lost: %s", self->command_id, why);
 	if (!self->why[0])
 		memcpy(self->why, why, sizeof(why));
 }
 
-static void end_run_if_done(struct daemon *self)
+static void unlink_run(struct daemon_run *self)
 {
-	char command_id[COMMAND_ID_BYTES];
-	char why[sizeof(self->why)];
+	struct daemon_run **at = &self->daemon->runs;
 
-	if (!self->run_is_over || self->jobs_cnt)
+	while (*at != self)
+		at = &(*at)->next;
+	*at = self->next;
+}
+
+static void end_run_if_done(struct daemon_run *self)
+{
+	struct daemon *daemon = self->daemon;
+
+	if (self->record_run || self->jobs_cnt)
 		return;
 	if (self->why[0])
 		metric__add(METRIC_RUNS_FAILED, 1);
-	memcpy(command_id, self->command_id, sizeof(command_id));
-	memcpy(why, self->why, sizeof(why));
-	self->command_id[0] = '\0';
-	self->run_is_over = false;
+	unlink_run(self);
 	/* A run takes tens of megabytes, the time between runs is long. */
-	(void)malloc_trim(0);
-	if (self->control)
-		control__run_ended(self->control, command_id, why[0] ? why : NULL);
-	daemon__stop_if_idle(self);
+	if (!daemon->runs)
+		(void)malloc_trim(0);
+	if (daemon->control)
+		control__run_ended(daemon->control, self->command_id,
+				   self->why[0] ? self->why : NULL);
+	free(self);
+	daemon__stop_if_idle(daemon);
 }
 
 static void encode_on_worker(void *arg)
@@ -72,26 +80,26 @@ static void encode_on_worker(void *arg)
 	buf__init(&self->body, BODY_MAX_BYTES);
 	self->err = self->has_page ? encode__html(self->profile, &page) : 0;
 	if (!self->err)
-		self->err = encode__studio_body(self->profile, &self->daemon->host, page.data, "",
-						&self->body);
+		self->err = encode__studio_body(self->profile, &self->run->daemon->host, page.data,
+						"", &self->body);
 }
 
 static void on_encoded(void *arg, int err);
 
 static int submit(struct job *self)
 {
-	return work__submit(self->daemon->loop, encode_on_worker, on_encoded, self);
+	return work__submit(self->run->daemon->loop, encode_on_worker, on_encoded, self);
 }
 
 static void finish_job(struct job *self)
 {
-	struct daemon *daemon = self->daemon;
+	struct daemon_run *run = self->run;
 
 	profile__free(self->profile);
 	buf__clear(&self->body);
 	free(self);
-	daemon->jobs_cnt--;
-	end_run_if_done(daemon);
+	run->jobs_cnt--;
+	end_run_if_done(run);
 }
 
 static void on_encoded(void *arg, int err)
@@ -101,7 +109,7 @@ static void on_encoded(void *arg, int err)
 	if (!err)
 		err = self->err;
 	if (!err)
-		err = ship__put(self->daemon->ship, self->body.data, self->body.len);
+		err = ship__put(self->run->daemon->ship, self->body.data, self->body.len);
 	if (err == -E2BIG && self->has_page) {
 		log_warn("daemon: the profile with its page is too large to send, sending without");
 		buf__clear(&self->body);
@@ -111,17 +119,17 @@ static void on_encoded(void *arg, int err)
 			return;
 	}
 	if (err)
-		fail(self->daemon, "the profile cannot be put into the spool", err);
+		fail(self->run, "the profile cannot be put into the spool", err);
 	finish_job(self);
 }
 
 static void on_window(void *arg, int err, const char *why, struct profile *profile, bool is_last)
 {
-	struct daemon *self = arg;
+	struct daemon_run *self = arg;
 	struct job *job = err ? NULL : calloc(1, sizeof(*job));
 
 	if (is_last)
-		self->run_is_over = true;
+		self->record_run = NULL;
 	if (!job) {
 		fail(self, err && why ? why : "no memory", err ? err : -ENOMEM);
 		profile__free(profile);
@@ -134,7 +142,7 @@ static void on_window(void *arg, int err, const char *why, struct profile *profi
 		 (unsigned long long)profile->account.lost,
 		 (unsigned long long)profile->account.missed,
 		 (unsigned long long)(profile->meta.duration_ns / 1000000));
-	job->daemon = self;
+	job->run = self;
 	job->profile = profile;
 	job->has_page = !profile->meta.continuous;
 	self->jobs_cnt++;
@@ -147,43 +155,66 @@ static void on_window(void *arg, int err, const char *why, struct profile *profi
 
 static void on_sampling(void *arg)
 {
-	struct daemon *self = arg;
+	struct daemon_run *self = arg;
 
-	if (self->control)
-		control__run_sampling(self->control, self->command_id);
+	if (self->daemon->control)
+		control__run_sampling(self->daemon->control, self->command_id);
+}
+
+static struct daemon_run *find_run(struct daemon *self, const char *command_id)
+{
+	for (struct daemon_run *run = self->runs; run; run = run->next)
+		if (!strcmp(run->command_id, command_id))
+			return run;
+	return NULL;
 }
 
 static int start_run(void *arg, const char *command_id, const struct session_spec *spec,
 		     const char **ret_why)
 {
+	struct record_ops ops = { .sampling = on_sampling, .window = on_window };
 	struct daemon *self = arg;
-	const struct record_ops ops = { .sampling = on_sampling, .window = on_window, .arg = self };
+	struct daemon_run *run;
 	int err;
 
-	if (self->is_stopping || self->command_id[0]) {
-		*ret_why = self->is_stopping ? "the daemon stops" : "a run goes on";
-		return self->is_stopping ? -ECANCELED : -EBUSY;
-	}
 	*ret_why = NULL;
-	self->why[0] = '\0';
-	self->run_is_over = false;
-	snprintf(self->command_id, sizeof(self->command_id), "%s", command_id);
-	err = record__start(self->record, spec, &ops, ret_why);
+	if (self->is_stopping) {
+		*ret_why = "the daemon stops";
+		return -ECANCELED;
+	}
+	run = calloc(1, sizeof(*run));
+	if (!run)
+		return -ENOMEM;
+	run->daemon = self;
+	snprintf(run->command_id, sizeof(run->command_id), "%s", command_id);
+	ops.arg = run;
+	err = record__start(self->record, spec, &ops, &run->record_run, ret_why);
 	if (err) {
-		self->command_id[0] = '\0';
+		free(run);
 		metric__add(METRIC_RUNS_FAILED, 1);
 		return err;
 	}
+	run->next = self->runs;
+	self->runs = run;
 	metric__add(METRIC_RUNS_STARTED, 1);
 	return 0;
 }
 
 static void stop_run(void *arg, const char *command_id)
 {
-	struct daemon *self = arg;
+	struct daemon_run *run = find_run(arg, command_id);
 
-	if (!strcmp(self->command_id, command_id))
-		record__stop(self->record);
+	if (run && run->record_run)
+		record_run__stop(run->record_run);
+}
+
+void daemon__stop_runs(struct daemon *self)
+{
+	for (struct daemon_run *run = self->runs, *next; run; run = next) {
+		next = run->next;
+		if (run->record_run)
+			record_run__stop(run->record_run);
+	}
 }
 
 struct control_ops daemon__control_ops(struct daemon *self)

@@ -2,8 +2,8 @@
 #ifndef PP_RECORD_INTERNAL_H
 #define PP_RECORD_INTERNAL_H
 /*
- * What run.c (the life of a run), window.c (counts into a profile), stack.c (one count's addresses) and
- * unwinder.c (the kernel's tables) share.
+ * What run.c (the life of runs), window.c (counts into a profile), naming.c (closed windows), stack.c (one
+ * count's addresses) and unwinder.c (the kernel's tables) share.
  */
 #include "pp/collect.h"
 #include "pp/proc.h"
@@ -45,6 +45,15 @@ void window__add(struct window *self, const struct collect_count *count, uint64_
 /* Fills in account and meta. */
 int window__close(struct window *self, const struct sysroot *root,
 		  const struct collect_stats *stats, const struct session_spec *spec);
+
+/* Closed windows being named. fn gets each in order, loop thread: a profile (given) and 0, or NULL and -errno. */
+struct naming;
+typedef void (*naming_fn)(void *arg, int err, struct profile *profile, bool is_last);
+int naming__new(struct loop *loop, const struct sysroot *root, naming_fn fn,
+		struct naming **ret_naming);
+void naming__free(struct naming *self);
+/* The window is taken (left empty) on success. err: it is not named but given as failed. -ENOMEM. */
+int naming__add(struct naming *self, struct window *window, int err, void *arg, bool is_last);
 
 #define STACK_FRAMES_MAX (PP_USER_FRAMES_MAX + PP_KERNEL_FRAMES_MAX)
 

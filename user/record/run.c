@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The life of a run: start, windows, end. Sampling goes on while a finished window is named on a worker;
- * finished windows are named one at a time and delivered in order. Knows no format and no network.
+ * The life of runs: start, windows, change, end. What a program says of a process goes to the unwinder and to
+ * the process table of the run whose sample it was. Knows no format and no network.
  */
 #include "internal.h"
 
@@ -14,18 +14,21 @@
 #include "pp/base/err.h"
 #include "pp/base/log.h"
 #include "pp/base/loop.h"
-#include "pp/symbol.h"
 
 #define TICK_MS 1000
 
-/* A closed window on its way to the caller. */
-struct finished {
-	struct finished *next;
+struct record_run {
 	struct record *record;
-	struct window window;
-	bool is_last;
-	int err;
-	int kernel_err; /* why kernel frames have no names */
+	struct loop_timer *deadline;
+	struct loop_timer *tick;
+	struct session_spec spec;
+	struct record_ops ops;
+	struct window window; /* empty where memory ran out */
+	uint64_t begin_ns;
+	bool is_over; /* asked to stop, or its time is over */
+	bool is_interrupted;
+	bool has_told_sampling;
+	bool window_is_due; /* the next drain closes a window */
 };
 
 struct record {
@@ -34,24 +37,12 @@ struct record {
 	struct collect *collect; /* borrowed */
 	struct unwinder *unwinder;
 	struct young *young;
-	struct loop_timer *deadline;
-	struct loop_timer *tick;
-
-	bool is_running; /* until the last window was delivered */
-	bool is_interrupted;
-	bool has_told_sampling;
-	bool window_is_due; /* the next drain closes a window */
-	uint64_t begin_ns;
-	struct session_spec spec;
-	struct record_ops ops;
-	struct window window;
-	struct finished *first; /* the one being named */
-	struct finished **tail;
+	struct naming *naming;
+	struct record_run
+		*runs[RECORD_RUNS_MAX]; /* until their last window was delivered; NULL: free */
 };
 
-static void finish_next(struct record *self);
-
-static void tell_sampling(struct record *self)
+static void tell_sampling(struct record_run *self)
 {
 	if (self->has_told_sampling)
 		return;
@@ -62,14 +53,14 @@ static void tell_sampling(struct record *self)
 
 static void on_tick(void *arg)
 {
-	struct record *self = arg;
+	struct record_run *self = arg;
 	struct collect_stats stats;
 
-	unwinder__tick(self->unwinder);
+	unwinder__tick(self->record->unwinder);
 	tell_sampling(self); /* a second without a sample: it is on all the same */
 	if (!self->ops.progress)
 		return;
-	collect__stats(self->collect, &stats);
+	collect__stats(self->record->collect, &stats);
 	self->ops.progress(self->ops.arg, clock_mono_ns() - self->begin_ns,
 			   stats.counters[PP_CNT_TAKEN], stats.counters[PP_CNT_ACCEPTED]);
 }
@@ -78,157 +69,126 @@ static void on_young(void *arg, const struct pp_rec_proc *proc)
 {
 	struct record *self = arg;
 
-	unwinder__process(self->unwinder, self->window.table, proc);
+	unwinder__process(self->unwinder, self->runs[0]->window.table, proc);
 }
 
 static void on_process(void *arg, const struct pp_rec_proc *proc)
 {
-	struct record *self = arg;
+	struct record_run *self = arg;
 
 	if (proc->why == PP_ASK_EXEC) {
-		young__add(self->young, proc);
+		young__add(self->record->young, proc);
 		return;
 	}
-	unwinder__process(self->unwinder, self->window.table, proc);
+	unwinder__process(self->record->unwinder, self->window.table, proc);
 	tell_sampling(self);
 }
 
 static void on_page(void *arg, const struct pp_rec_page *page)
 {
-	struct record *self = arg;
+	struct record_run *self = arg;
 
-	unwinder__page(self->unwinder, page);
+	unwinder__page(self->record->unwinder, page);
 }
 
 static void on_count(void *arg, const struct collect_count *count)
 {
-	struct record *self = arg;
+	struct record_run *self = arg;
 
-	window__add(&self->window, count, clock_mono_ns());
+	if (self->window.profile)
+		window__add(&self->window, count, clock_mono_ns());
 }
 
-static void name_on_worker(void *arg)
+static void run__free(struct record_run *self)
 {
-	struct finished *self = arg;
-
-	self->err = symbolize__profile(self->window.profile, self->window.table, self->record->root,
-				       &self->kernel_err);
-}
-
-static void deliver(void *arg, int err)
-{
-	struct finished *self = arg;
-	struct record *record = self->record;
-	struct profile *profile = take_ptr(self->window.profile);
-	struct record_ops ops = record->ops;
-	bool is_last = self->is_last;
-
-	if (self->err)
-		err = self->err;
-	if (self->kernel_err)
-		log_debug("record: no kernel names: %s", errname(self->kernel_err));
-	if (!err)
-		err = profile__check(profile);
-	record->first = self->next;
-	if (!record->first)
-		record->tail = &record->first;
+	loop_timer__free(self->deadline);
+	loop_timer__free(self->tick);
 	window__clear(&self->window);
 	free(self);
-	if (is_last)
-		record->is_running = false;
-	if (err)
-		profile__free(take_ptr(profile));
-	ops.window(ops.arg, err, err ? "the profile could not be finished" : NULL, profile,
-		   is_last);
-	finish_next(record);
 }
 
-static void finish_next(struct record *self)
+/* One window less, or none at all: what the caller hears. The run's place is free before it hears of the end. */
+static void deliver(struct record_run *self, int err, const char *why, struct profile *profile,
+		    bool is_last)
 {
-	struct finished *next = self->first;
+	for (uint32_t i = 0; i < RECORD_RUNS_MAX && is_last; i++)
+		if (self->record->runs[i] == self)
+			self->record->runs[i] = NULL;
+	self->ops.window(self->ops.arg, err, why, profile, is_last);
+	if (is_last)
+		run__free(self);
+}
+
+static void on_named(void *arg, int err, struct profile *profile, bool is_last)
+{
+	deliver(arg, err, err ? "the profile could not be finished" : NULL, profile, is_last);
+}
+
+/* Moves the current window to those being named. */
+static int close_window(struct record_run *self, bool is_last)
+{
+	struct record *record = self->record;
+	struct collect_stats stats;
 	int err;
 
-	if (!next)
-		return;
-	err = next->err ?: work__submit(self->loop, name_on_worker, deliver, next);
-	if (err)
-		deliver(next, err);
-}
-
-/* Moves the current window to the queue. */
-static int close_window(struct record *self, bool is_last)
-{
-	struct finished *finished = calloc(1, sizeof(*finished));
-	struct collect_stats stats;
-
-	if (!finished)
+	if (!self->window.profile)
 		return -ENOMEM;
-	collect__stats(self->collect, &stats);
-	finished->record = self;
-	finished->is_last = is_last;
-	finished->window = self->window;
-	memset(&self->window, 0, sizeof(self->window));
-	finished->err = window__close(&finished->window, self->root, &stats, &self->spec);
-	unwinder__end_window(self->unwinder, &finished->window.profile->meta.tables);
+	collect__stats(record->collect, &stats);
+	err = window__close(&self->window, record->root, &stats, &self->spec);
+	unwinder__end_window(record->unwinder, &self->window.profile->meta.tables);
 	if (is_last)
-		finished->window.profile->meta.interrupted = self->is_interrupted;
-	*self->tail = finished;
-	self->tail = &finished->next;
-	if (self->first == finished)
-		finish_next(self);
-	return 0;
+		self->window.profile->meta.interrupted = self->is_interrupted;
+	return naming__add(record->naming, &self->window, err, self, is_last);
 }
 
-static void fail_run(struct record *self, int err, const char *why)
+static void end_run(struct record_run *self)
 {
-	struct record_ops ops = self->ops;
-
-	window__clear(&self->window);
-	self->is_running = false;
-	ops.window(ops.arg, err, why, NULL, true);
+	(void)loop__hurry(self->record->loop, false);
+	young__forget(self->record->young);
+	unwinder__end(self->record->unwinder);
+	if (close_window(self, true))
+		deliver(self, -ENOMEM, "no memory to finish the profile", NULL, true);
 }
 
 static void on_drained(void *arg, int err, bool is_last)
 {
-	struct record *self = arg;
+	struct record_run *self = arg;
 
 	if (err)
 		log_warn("record: a drain of the maps fell short: %s, ignoring", errname(err));
 	else
-		unwinder__drained(self->unwinder);
+		unwinder__drained(self->record->unwinder);
 	if (is_last) {
-		(void)loop__hurry(self->loop, false);
-		young__forget(self->young);
-		unwinder__end(self->unwinder);
-		err = close_window(self, true);
-		if (err)
-			fail_run(self, err, "no memory to finish the profile");
+		end_run(self);
 		return;
 	}
 	if (!self->window_is_due)
 		return;
 	self->window_is_due = false;
 	err = close_window(self, false);
+	window__clear(&self->window); /* one that could not be moved */
 	if (!err)
-		err = window__begin(&self->window, self->root);
-	collect__mark(self->collect);
+		err = window__begin(&self->window, self->record->root);
+	collect__mark(self->record->collect);
 	if (err) {
 		log_error("record: no memory for the next window: %s", errname(err));
-		record__stop(self);
+		record_run__stop(self);
 	}
 }
 
 static void on_deadline(void *arg)
 {
-	struct record *self = arg;
+	struct record_run *self = arg;
 
-	if (!self->spec.continuous) {
-		loop_timer__stop(self->tick);
-		collect__stop(self->collect);
+	if (self->spec.continuous) {
+		self->window_is_due = true;
+		/* busy: the drain that goes on closes the window */
+		(void)collect__drain(self->record->collect);
 		return;
 	}
-	self->window_is_due = true;
-	(void)collect__drain(self->collect); /* busy: the drain that goes on closes the window */
+	self->is_over = true;
+	loop_timer__stop(self->tick);
+	collect__stop(self->record->collect);
 }
 
 int record__new(struct loop *loop, const struct sysroot *root, struct collect *collect,
@@ -242,14 +202,11 @@ int record__new(struct loop *loop, const struct sysroot *root, struct collect *c
 	self->loop = loop;
 	self->root = root;
 	self->collect = collect;
-	self->tail = &self->first;
-	err = loop_timer__new(loop, on_deadline, self, &self->deadline);
-	if (!err)
-		err = loop_timer__new(loop, on_tick, self, &self->tick);
-	if (!err)
-		err = unwinder__new(loop, root, collect, options, &self->unwinder);
+	err = unwinder__new(loop, root, collect, options, &self->unwinder);
 	if (!err)
 		err = young__new(loop, on_young, self, &self->young);
+	if (!err)
+		err = naming__new(loop, root, on_named, &self->naming);
 	if (err) {
 		record__free(self);
 		return err;
@@ -262,17 +219,39 @@ void record__free(struct record *self)
 {
 	if (!self)
 		return;
-	pp_assert(!self->first); /* a worker would write into freed memory */
-	loop_timer__free(self->deadline);
-	loop_timer__free(self->tick);
-	window__clear(&self->window);
+	for (uint32_t i = 0; i < RECORD_RUNS_MAX; i++)
+		pp_assert(!self->runs[i]);
+	naming__free(self->naming);
 	young__free(self->young);
 	unwinder__free(self->unwinder);
 	free(self);
 }
 
-int record__start(struct record *self, const struct session_spec *spec,
-		  const struct record_ops *ops, const char **ret_why)
+static int new_run(struct record *record, const struct session_spec *spec,
+		   const struct record_ops *ops, struct record_run **ret_run)
+{
+	struct record_run *self = calloc(1, sizeof(*self));
+	int err;
+
+	if (!self)
+		return -ENOMEM;
+	self->record = record;
+	self->spec = *spec;
+	self->ops = *ops;
+	err = loop_timer__new(record->loop, on_deadline, self, &self->deadline);
+	if (!err)
+		err = loop_timer__new(record->loop, on_tick, self, &self->tick);
+	if (!err)
+		err = window__begin(&self->window, record->root);
+	if (err) {
+		run__free(self);
+		return err;
+	}
+	*ret_run = self;
+	return 0;
+}
+
+static int switch_on(struct record_run *self, const char **ret_why)
 {
 	const struct collect_ops collect_ops = {
 		.process = on_process,
@@ -281,52 +260,66 @@ int record__start(struct record *self, const struct session_spec *spec,
 		.drained = on_drained,
 		.arg = self,
 	};
-	uint64_t duration_ms = spec->duration_s * 1000ull;
+	struct record *record = self->record;
 	int err;
 
-	if (self->is_running) {
+	self->begin_ns = clock_mono_ns();
+	/* A process that waits for its ranges is walked by frame pointers; without the right it waits longer. */
+	(void)loop__hurry(record->loop, true);
+	err = collect__start(record->collect, &self->spec, &collect_ops, ret_why);
+	if (err) {
+		(void)loop__hurry(record->loop, false);
+		return err;
+	}
+	unwinder__begin(record->unwinder);
+	return 0;
+}
+
+int record__start(struct record *self, const struct session_spec *spec,
+		  const struct record_ops *ops, struct record_run **ret_run, const char **ret_why)
+{
+	uint64_t duration_ms = spec->duration_s * 1000ull;
+	struct record_run *run;
+	uint32_t place = 0;
+	int err;
+
+	while (place < 1 && self->runs[place])
+		place++;
+	if (place == 1) {
 		*ret_why = "a run goes on";
 		return -EBUSY;
 	}
 	*ret_why = "no memory";
-	self->spec = *spec;
-	self->ops = *ops;
-	self->is_interrupted = false;
-	self->has_told_sampling = false;
-	self->window_is_due = false;
-	err = window__begin(&self->window, self->root);
+	err = new_run(self, spec, ops, &run);
 	if (err)
 		return err;
-	self->begin_ns = clock_mono_ns();
-	/* A process that waits for its ranges is walked by frame pointers; without the right it waits longer. */
-	(void)loop__hurry(self->loop, true);
-	err = collect__start(self->collect, spec, &collect_ops, ret_why);
+	err = switch_on(run, ret_why);
 	if (err) {
-		(void)loop__hurry(self->loop, false);
-		window__clear(&self->window);
+		run__free(run);
 		return err;
 	}
-	self->is_running = true;
-	unwinder__begin(self->unwinder);
+	self->runs[place] = run;
 	/* Timers that exist cannot fail to start. */
-	(void)loop_timer__start(self->tick, TICK_MS, TICK_MS);
+	(void)loop_timer__start(run->tick, TICK_MS, TICK_MS);
 	if (duration_ms)
-		(void)loop_timer__start(self->deadline, duration_ms,
+		(void)loop_timer__start(run->deadline, duration_ms,
 					spec->continuous ? duration_ms : 0);
+	*ret_run = run;
 	return 0;
 }
 
-void record__stop(struct record *self)
+void record_run__stop(struct record_run *self)
 {
-	if (!self->is_running)
+	if (self->is_over)
 		return;
+	self->is_over = true;
 	self->is_interrupted = true;
 	loop_timer__stop(self->deadline);
 	loop_timer__stop(self->tick);
-	collect__stop(self->collect);
+	collect__stop(self->record->collect);
 }
 
-bool record__is_running(const struct record *self)
+int record_run__change(struct record_run *self, const struct session_spec *spec)
 {
-	return self->is_running;
+	return -EOPNOTSUPP;
 }

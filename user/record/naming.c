@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Closed windows on their way to their callers: each is named on a worker, one at a time whosever it is, and
+ * given in the order in which they were closed. Sampling goes on meanwhile. Knows no run.
+ */
+#include "internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pp/base/cleanup.h"
+#include "pp/base/err.h"
+#include "pp/base/log.h"
+#include "pp/base/loop.h"
+#include "pp/symbol.h"
+
+struct closed {
+	struct closed *next;
+	struct naming *naming;
+	struct window window;
+	void *arg;
+	bool is_last;
+	int err;
+	int kernel_err; /* why kernel frames have no names */
+};
+
+struct naming {
+	struct loop *loop; /* borrowed */
+	const struct sysroot *root; /* borrowed */
+	naming_fn fn;
+	struct closed *first; /* the one being named */
+	struct closed **tail;
+};
+
+static void name_next(struct naming *self);
+
+static void name_on_worker(void *arg)
+{
+	struct closed *self = arg;
+
+	self->err = symbolize__profile(self->window.profile, self->window.table, self->naming->root,
+				       &self->kernel_err);
+}
+
+static void give(void *arg, int err)
+{
+	struct closed *self = arg;
+	struct naming *naming = self->naming;
+	struct profile *profile = take_ptr(self->window.profile);
+	void *fn_arg = self->arg;
+	bool is_last = self->is_last;
+
+	if (self->err)
+		err = self->err;
+	if (self->kernel_err)
+		log_debug("record: no kernel names: %s", errname(self->kernel_err));
+	if (!err)
+		err = profile__check(profile);
+	if (err)
+		profile__free(take_ptr(profile));
+	naming->first = self->next;
+	if (!naming->first)
+		naming->tail = &naming->first;
+	window__clear(&self->window);
+	free(self);
+	naming->fn(fn_arg, err, profile, is_last);
+	name_next(naming);
+}
+
+static void name_next(struct naming *self)
+{
+	struct closed *next = self->first;
+	int err;
+
+	if (!next)
+		return;
+	err = next->err ?: work__submit(self->loop, name_on_worker, give, next);
+	if (err)
+		give(next, err);
+}
+
+int naming__new(struct loop *loop, const struct sysroot *root, naming_fn fn,
+		struct naming **ret_naming)
+{
+	struct naming *self = calloc(1, sizeof(*self));
+
+	if (!self)
+		return -ENOMEM;
+	self->loop = loop;
+	self->root = root;
+	self->fn = fn;
+	self->tail = &self->first;
+	*ret_naming = self;
+	return 0;
+}
+
+void naming__free(struct naming *self)
+{
+	if (!self)
+		return;
+	pp_assert(!self->first); /* a worker would write into freed memory */
+	free(self);
+}
+
+int naming__add(struct naming *self, struct window *window, int err, void *arg, bool is_last)
+{
+	struct closed *closed = calloc(1, sizeof(*closed));
+
+	if (!closed)
+		return -ENOMEM;
+	*closed = (struct closed){
+		.naming = self, .window = *window, .arg = arg, .is_last = is_last, .err = err
+	};
+	memset(window, 0, sizeof(*window));
+	*self->tail = closed;
+	self->tail = &closed->next;
+	if (self->first == closed)
+		name_next(self);
+	return 0;
+}
