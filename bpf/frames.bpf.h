@@ -49,6 +49,20 @@ static __always_inline bool frame__leave(struct frame *self, struct walk *walk, 
 	return true;
 }
 
+/* Is every caller in this page one by frame pointer? Then its rows need not be fetched into the caches. */
+static __always_inline bool page_is_by_fp(const struct walk *walk, __u64 vaddr)
+{
+	__u32 dir_index = (walk->range.dir_first + (__u32)(vaddr >> PP_PAGE_SHIFT)) &
+			  (PP_DIR_MAX - 1);
+	struct pp_dir_entry *entry = bpf_map_lookup_elem(&pp_dir, &dir_index);
+
+	if (!entry || !(entry->window & PP_WINDOW_BY_FP))
+		return false;
+	if (entry->used != walk->generation)
+		entry->used = walk->generation;
+	return true;
+}
+
 /* The rule to follow; 0: this frame needs a closer look. *ret_mark: what is said about the caller's frame. */
 static __always_inline __u64 frame__rule(const struct frame *self, struct walk *walk,
 					 struct rule_cache *cache, __u64 *ret_mark)
@@ -58,6 +72,9 @@ static __always_inline __u64 frame__rule(const struct frame *self, struct walk *
 	*ret_mark = 0;
 	if (addr - walk->range.start_addr >= walk->range_bytes)
 		return 0;
+	if (walk->range.kind == PP_RANGE_TABLE && self->is_caller &&
+	    page_is_by_fp(walk, addr - walk->range.bias))
+		return PP_CFA_REG | RULE_BY_FP;
 	if (walk->range.kind == PP_RANGE_TABLE)
 		rule = rule_at(walk, cache, addr - walk->range.bias);
 	if ((rule & PLAIN_MASK) == PLAIN_RULE)

@@ -77,6 +77,7 @@ struct pp_dir_entry {
 #define PP_WINDOW_ABSENT  0u /* ask for it */
 #define PP_WINDOW_NO_ROWS 1u /* nothing to be had: frame pointer */
 #define PP_WINDOW_AT	  0x80000000u
+#define PP_WINDOW_BY_FP	  0x40000000u /* beside AT: callers here are left by frame pointer, soundly */
 
 enum pp_range_kind {
 	PP_RANGE_TABLE, /* a file (or the vdso) with unwind rows */

@@ -39,6 +39,7 @@ int unwind_file__map_vaddr(const struct unwind_file *self, uint64_t off, uint64_
 struct unwind_page {
 	uint32_t row_cnt;
 	uint32_t rule_cnt;
+	bool callers_by_fp; /* every return address is in a row "CFA = rbp + 16, rbp at CFA - 16" */
 	uint64_t *rules; /* distinct, in order of first use */
 	uint32_t rows[]; /* the rules stand behind them: one allocation, free() */
 };

@@ -58,6 +58,30 @@ static void every_offset_of_a_page_finds_its_row(void **state)
 	free(page);
 }
 
+static void callers_of_a_page_of_frame_pointers_need_no_row(void **state)
+{
+	struct host_tables host = host__tables();
+	const uint64_t rules[] = { SIMPLE, RULE_UNSUPPORTED, RULE_END };
+
+	made__set_rules(rules, 3);
+	host.dir[DIR_CODE].window |= PP_WINDOW_BY_FP;
+	put_word(stack_at(8), in_function(1)); /* the innermost frame by its row */
+	put_word(stack_at(0x100), stack_at(0x200));
+	put_word(stack_at(0x108), in_function(2));
+	put_word(stack_at(0x200), 0);
+	put_word(stack_at(0x208), in_function(1));
+	made__sample(0, stack_at(0), stack_at(0x100));
+	assert_int_equal(made.sample.depth, 4);
+	assert_int_equal(made.sample.frames[1], in_function(1));
+	assert_int_equal(made.sample.frames[2], in_function(2));
+	assert_int_equal(made.sample.frames[3], in_function(1));
+	assert_int_equal(made.sample.end, PP_END_RULE); /* no frame pointer: back to the rows */
+	assert_int_equal(host.dir[DIR_CODE].used, host.tables->generation);
+	made__sample(1, stack_at(0), stack_at(0x100));
+	assert_int_equal(made.sample.depth, 1);
+	assert_int_equal(made.sample.end, PP_END_RULE);
+}
+
 static void absent_page_is_asked_for_once_in_a_generation(void **state)
 {
 	struct host_tables host = host__tables();
@@ -326,6 +350,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup(name, begin)
 	const struct CMUnitTest tests[] = {
 		TEST(every_offset_of_a_page_finds_its_row),
+		TEST(callers_of_a_page_of_frame_pointers_need_no_row),
 		TEST(absent_page_is_asked_for_once_in_a_generation),
 		TEST(full_ring_is_asked_again),
 		TEST(absent_rule_is_not_kept_in_the_cache),

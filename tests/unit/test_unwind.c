@@ -410,6 +410,96 @@ static void only_padding_between_functions_takes_the_rule_before_it(void **state
 	assert_int_equal(rule_at(elf, CODE_OFF + 0x300), PP_RULE_NONE);
 }
 
+#define RULE_FP                                                                              \
+	(PP_CFA_REG | 6ull << 4 | (uint64_t)PP_FP_AT_CFA << 8 | (-16 / 8 & 0xfffull) << 16 | \
+	 16ull << 40)
+
+static bool callers_by_fp(const struct made_program *elf)
+{
+	_auto_free_ struct unwind_page *page = NULL;
+	struct unwind_file *file = open_made(elf);
+	int err = unwind_file__page(file, CODE_VADDR >> PP_PAGE_SHIFT, &page);
+
+	unwind_file__close(file);
+	assert_int_equal(err, 0);
+	return page && page->callers_by_fp;
+}
+
+/* At 0x100, push and mov take four bytes; the frame pointer's row goes on to 0x180. */
+static void put_function(void)
+{
+	fake.cnt = 0;
+	fake.rows[fake.cnt++] = (struct elf_cfi_row){ CODE_VADDR + 0x100, RULE(1) };
+	fake.rows[fake.cnt++] = (struct elf_cfi_row){ CODE_VADDR + 0x104, RULE_FP };
+	fake.rows[fake.cnt++] = (struct elf_cfi_row){ CODE_VADDR + 0x180, PP_RULE_NONE };
+}
+
+static void a_page_is_left_by_frame_pointer_if_each_return_address_is(void **state)
+{
+	static const struct {
+		const char *code;
+		uint8_t bytes;
+	} calls[] = {
+		{ "\xe8\0\0\0\0", 5 },
+		{ "\xff\xd0", 2 }, /* call *%rax */
+		{ "\x41\xff\x14\xc4", 4 }, /* call *(%r12,%rax,8) */
+		{ "\xff\x94\xc3\0\1\0\0", 7 }, /* call *256(%rbx,%rax,8) */
+	};
+	struct made_program *elf = *state;
+
+	put_function();
+	assert_true(callers_by_fp(elf));
+	for (size_t i = 0; i < ARRAY_SIZE(calls); i++) {
+		uint8_t len = calls[i].bytes;
+
+		for (uint64_t end = len; end <= 0x200; end++) {
+			memset(elf->bytes + CODE_OFF, 0, 0x400);
+			made_program__put(elf, CODE_OFF + end - len, calls[i].code, len);
+			assert_int_equal(callers_by_fp(elf), end > 0x104 && end <= 0x180);
+		}
+	}
+	memset(elf->bytes + CODE_OFF, 0, 0x400);
+	made_program__put(elf, CODE_OFF + 0x110, "\xff\xe0", 2); /* jmp *%rax */
+	made_program__put(elf, CODE_OFF + 0x102, "\xff\xe0", 2);
+	assert_true(callers_by_fp(elf));
+}
+
+static void a_call_across_the_edge_of_a_page_counts_where_it_returns_to(void **state)
+{
+	struct made_program *elf = *state;
+
+	put_function();
+	fake.rows[2].vaddr = CODE_VADDR + PP_PAGE_BYTES - 2; /* then a gap */
+	made_program__put(elf, CODE_OFF + PP_PAGE_BYTES - 7, "\xe8",
+			  1); /* returns into the last row */
+	assert_true(callers_by_fp(elf));
+	made_program__put(elf, CODE_OFF + PP_PAGE_BYTES - 7, "\0\xe8", 2);
+	assert_false(callers_by_fp(elf));
+	made_program__put(elf, CODE_OFF + PP_PAGE_BYTES - 6, "\0\xe8",
+			  2); /* to the next page's begin: the gap */
+	assert_false(callers_by_fp(elf));
+	made_program__put(elf, CODE_OFF + PP_PAGE_BYTES - 5, "\0\xe8",
+			  2); /* into the next page: its own matter */
+	assert_true(callers_by_fp(elf));
+}
+
+static void what_is_returned_to_without_a_call_needs_its_row(void **state)
+{
+	struct made_program *elf = *state;
+	const uint64_t rules[] = { PP_CFA_SIGNAL, PP_CFA_END, PP_CFA_UNSUPPORTED, PP_CFA_SWITCH };
+
+	for (size_t i = 0; i < ARRAY_SIZE(rules); i++) {
+		put_function();
+		fake.rows[fake.cnt++] = (struct elf_cfi_row){ CODE_VADDR + 0x300, rules[i] };
+		assert_false(callers_by_fp(elf));
+	}
+	put_function();
+	fake.rows[1].rule = RULE(3); /* no frame pointer anywhere: nothing is promised */
+	assert_false(callers_by_fp(elf));
+	fake.rows[1].rule = RULE_FP + (8ull << 40); /* rbp + 24 */
+	assert_false(callers_by_fp(elf));
+}
+
 static void the_entry_of_a_program_ends_the_stack(void **state)
 {
 	/* endbr64; xor %ebp,%ebp; nop; call; hlt */
@@ -497,6 +587,9 @@ int main(void)
 		TEST(stubs_without_rows_get_them_from_their_bytes),
 		TEST(stubs_anywhere_and_of_any_length_are_survived),
 		TEST(only_padding_between_functions_takes_the_rule_before_it),
+		TEST(a_page_is_left_by_frame_pointer_if_each_return_address_is),
+		TEST(a_call_across_the_edge_of_a_page_counts_where_it_returns_to),
+		TEST(what_is_returned_to_without_a_call_needs_its_row),
 		TEST(the_entry_of_a_program_ends_the_stack),
 		TEST(trampolines_and_ends_of_threads_are_known_by_their_bytes),
 		TEST(a_file_cut_anywhere_is_survived),

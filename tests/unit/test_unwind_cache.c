@@ -56,6 +56,7 @@ static struct unwind_page *page_of(uint64_t number, uint32_t row_cnt)
 		page->rules[i] = number * 1000 + i;
 	for (uint32_t i = 0; i < row_cnt; i++)
 		page->rows[i] = PP_ROW(i * 3, (i + number) % page->rule_cnt);
+	page->callers_by_fp = number % 2;
 	return page;
 }
 
@@ -66,6 +67,7 @@ static void assert_page(const struct unwind_page *page, uint64_t number, uint32_
 	assert_non_null(page);
 	assert_int_equal(page->row_cnt, wanted->row_cnt);
 	assert_int_equal(page->rule_cnt, wanted->rule_cnt);
+	assert_int_equal(page->callers_by_fp, wanted->callers_by_fp);
 	assert_memory_equal(page->rows, wanted->rows, row_cnt * sizeof(*page->rows));
 	assert_memory_equal(page->rules, wanted->rules, page->rule_cnt * sizeof(*page->rules));
 }

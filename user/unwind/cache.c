@@ -286,6 +286,7 @@ static int read_page(const struct cache_file *self, uint64_t off, struct unwind_
 		return err;
 	if (hash_bytes(body, len, record.head_check) != record.body_check)
 		return -EBADMSG;
+	page->callers_by_fp = record.callers_by_fp == 1;
 	memcpy(page->rules, body, rules_bytes);
 	memcpy(page->rows, body + rules_bytes, len - rules_bytes);
 	if (record.row_cnt > 0 && !is_sound(page))
@@ -406,6 +407,7 @@ static void make_record(const struct cache_file *file, uint64_t page,
 		.page = page,
 		.row_cnt = unwind_page ? unwind_page->row_cnt : 0,
 		.rule_cnt = unwind_page ? unwind_page->rule_cnt : 0,
+		.callers_by_fp = unwind_page ? unwind_page->callers_by_fp : 0,
 	};
 	rules_bytes = record->rule_cnt * sizeof(uint64_t);
 	if (unwind_page) {

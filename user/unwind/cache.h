@@ -34,10 +34,11 @@ struct cache_record {
 	uint64_t page;
 	uint32_t row_cnt;
 	uint32_t rule_cnt;
+	uint64_t callers_by_fp; /* 1: unwind_page.callers_by_fp */
 	uint64_t head_check; /* of all before it */
 	uint64_t body_check;
 };
-_Static_assert(sizeof(struct cache_record) == 32, "no padding");
+_Static_assert(sizeof(struct cache_record) == 40, "no padding");
 
 static inline uint64_t cache_header__check(const struct cache_header *self)
 {

@@ -258,5 +258,9 @@ int unwind_file__page(struct unwind_file *self, uint64_t page, struct unwind_pag
 	if (err)
 		return err;
 	err = rows__close_padding(&self->layer, &self->rows, &self->code);
-	return err ? err : unwind_page__pack(&self->layer, ret_page);
+	if (!err)
+		err = unwind_page__pack(&self->layer, ret_page);
+	if (!err && *ret_page)
+		(*ret_page)->callers_by_fp = rows__callers_by_fp(&self->layer, &self->code, low);
+	return err;
 }

@@ -78,6 +78,7 @@ struct unwind_page *unwind_page__new(uint32_t row_cnt, uint32_t rule_cnt)
 		return NULL;
 	page->row_cnt = row_cnt;
 	page->rule_cnt = rule_cnt;
+	page->callers_by_fp = false;
 	page->rules = (uint64_t *)(void *)((char *)page + rules_off);
 	return page;
 }

@@ -17,7 +17,7 @@
 #include "pp/unwind.h"
 
 /* Advance it whenever the same ELF file gives other rows: pages on disk are then made anew. */
-#define UNWIND_CONVERSION 3u
+#define UNWIND_CONVERSION 4u
 
 #define REG_RBP		  6u
 #define REG_RSP		  7u
@@ -70,6 +70,10 @@ size_t unwind_code__read(const struct unwind_code *self, uint64_t vaddr, void *c
 
 /* self = from, without gaps that are only padding between functions; RULE_BY_FP becomes PP_RULE_NONE. */
 int rows__close_padding(struct rows *self, const struct rows *from, const struct unwind_code *code);
+
+/* Rows of the page at low_vaddr: is every return address in one that says CFA = rbp + 16, rbp at CFA - 16? */
+bool rows__callers_by_fp(const struct rows *self, const struct unwind_code *code,
+			 uint64_t low_vaddr);
 
 /* What every file leaves out: PLT stubs, entry, thread ends, signal trampolines. */
 #define UNWIND_STUBS_MAX 16

@@ -146,7 +146,7 @@ static int publish(struct unwind_tables *tables, uint32_t dir_index, const struc
 	unwind_page__write(page, ids, words_of(&tables->windows, window));
 	*state = (struct page){ window, (uint16_t)page->row_cnt, PAGE_LOADED };
 	tables->memory.dir[dir_index].used = tables->memory.tables->generation;
-	show(tables, dir_index, window);
+	show(tables, dir_index, page->callers_by_fp ? window | PP_WINDOW_BY_FP : window);
 	tables->stats.pages_loaded++;
 	tables->stats.rows += page->row_cnt;
 	tables->stats.bytes += (uint64_t)units * PP_UNIT_WORDS * 4;
