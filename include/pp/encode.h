@@ -31,6 +31,11 @@ const struct encode_format *encode_format__at(uint32_t i); /* NULL past the end 
 int encode__collapsed(const struct profile *profile, struct buf *out);
 /* One self-contained page: search, zoom, totals, losses, completeness. */
 int encode__html(const struct profile *profile, struct buf *out);
+/*
+ * The same, the lightest boxes left out (and the page says how many) until it adds at most max_bytes to a
+ * compressed upload. -E2BIG: not even the smallest page does.
+ */
+int encode__html_within(const struct profile *profile, size_t max_bytes, struct buf *out);
 
 /* What the Studio's header line needs beyond the profile: the 23 metadata keys and the rest. */
 struct encode_host {
@@ -45,12 +50,42 @@ struct encode_host {
 	uint64_t spawn_real_ns;
 	uint64_t spawn_uptime_ms;
 };
-/* "# {json}\n" and the collapsed lines. html: a flame graph page for the ad hoc view, or NULL. */
-int encode__studio_file(const struct profile *profile, const struct encode_host *host,
-			const char *html, struct buf *out);
-/* The whole upload body (plain JSON, not yet compressed): start_time, end_time, profile, gpid, ... */
-int encode__studio_body(const struct profile *profile, const struct encode_host *host,
-			const char *html, const char *gpid, struct buf *out);
+/* What only the upload knows. */
+struct encode_upload {
+	const char *command_id; /* NULL or "": of no command */
+	const char *page; /* a flame graph page for the ad hoc view; NULL: none */
+	bool is_restarted; /* the run was begun anew after an interruption */
+};
+/*
+ * A profile on its way to the Studio: all of the upload but the server's name for this process (gpid), and not
+ * yet cut to a size. This is what is kept until sent; bodies are made of it. -E2BIG past out's maximum.
+ */
+int encode__parcel(const struct profile *profile, const struct encode_host *host,
+		   const struct encode_upload *upload, struct buf *out);
+
+/*
+ * The stacks of a parcel are cut into cnt pieces (a power of two), if possible between two threads' names.
+ * Pieces 2i and 2i + 1 of 2 cnt are piece i of cnt, so what was sent need not be sent again after a finer cut.
+ * The page is in piece 0.
+ */
+#define ENCODE_PIECES_MAX 1024u
+#define ENCODE_GPID_BYTES 257 /* with the NUL */
+struct encode_piece {
+	uint32_t index, cnt;
+	bool without_page;
+};
+struct encode_body_facts {
+	size_t file_bytes; /* the profile file in the body: header line and stacks */
+	size_t page_bytes;
+	size_t stack_bytes; /* 0: no stack fell into this piece */
+	uint64_t samples;
+};
+/*
+ * The upload body (plain JSON): start_time, end_time, ..., profile, gpid. The header line says which piece it
+ * is and how many samples are in it. -EBADMSG: no parcel. Any thread.
+ */
+int encode__parcel_body(const char *parcel, size_t len, const struct encode_piece *piece,
+			const char *gpid, struct buf *out, struct encode_body_facts *ret_facts);
 
 /* One JSON object with the summary fields of the command line's -j (append-only). */
 int encode__summary(const struct profile *profile, struct json_object **ret_json);

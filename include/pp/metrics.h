@@ -44,7 +44,11 @@ struct json_object;
 	X(UNWIND_RANGES_REFUSED, "unwind_ranges_refused",                                         \
 	  "mappings without room: walked by frame pointer")                                       \
 	X(UNWIND_RULES_REFUSED, "unwind_rules_refused", "pages whose rules found no room")        \
-	X(UNWIND_CONVERT_NS, "unwind_convert_ns", "worker time to make pages of rows")
+	X(UNWIND_CONVERT_NS, "unwind_convert_ns", "worker time to make pages of rows")            \
+	X(UPLOADS_EXPIRED, "uploads_expired", "profiles dropped because they waited too long")    \
+	X(UPLOADS_CUT, "uploads_cut", "profiles sent in pieces because of their size")            \
+	X(UPLOAD_PAGES_DROPPED, "upload_pages_dropped",                                           \
+	  "flame graph pages left out of uploads: too large")
 enum metric_id {
 #define X(id, name, text) METRIC_##id,
 	PP_METRICS(X)

@@ -94,7 +94,7 @@ ok $? "uploads come oldest first, whole, with the gpid that the server gave"
 ok $? "no token in an address"
 kill -TERM $kept
 wait $kept
-[ "$(find "$tmp/state2/spool" -name '*.json.gz' -perm 0600 | wc -l)" = 2 ] &&
+[ "$(find "$tmp/state2/spool" -name '*.parcel.gz' -perm 0600 | wc -l)" = 2 ] &&
 	[ "$(find "$tmp/state2/spool" -type f | wc -l)" = 2 ]
 ok $? "what could not be sent stays in the spool, whole and private"
 

@@ -86,20 +86,22 @@ static int begin_heartbeat(const char *url)
 /* Text that gzip makes about 10 times smaller, another one each time. */
 static int put_profile(uint32_t number)
 {
-	_auto_buf_ struct buf body;
+	_auto_buf_ struct buf parcel;
+	const struct ship_item item = { .parcel = &parcel };
 	uint32_t x = number + 1;
 
-	buf__init(&body, 4 << 20);
+	buf__init(&parcel, 4 << 20);
 	buf__printf(
-		&body,
-		"{\"start_time\":\"2026-11-22T14:26:26\",\"gpid\":\"\",\"number\":%u,\"profile\":\"",
+		&parcel,
+		"{\"body\":{\"start_time\":\"2026-11-22T14:26:26\",\"number\":%u},\"header\":{}}\n"
+		"null\n0;;comm",
 		number);
-	while (!body.err && body.len < 1 << 20) {
+	while (!parcel.err && parcel.len < 1 << 20) {
 		x = x * 1664525 + 1013904223;
-		buf__printf(&body, ";frame_%u", x >> 20);
+		buf__printf(&parcel, ";frame_%u", x >> 20);
 	}
-	buf__puts(&body, "\"}");
-	return body.err ? body.err : ship__put(ship, body.data, body.len);
+	buf__puts(&parcel, " 1");
+	return parcel.err ? parcel.err : ship__put(ship, &item, NULL, NULL);
 }
 
 static int begin_upload(const char *url, const char *state_dir, uint32_t cnt)

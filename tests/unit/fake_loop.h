@@ -6,6 +6,7 @@
  * says so. One test program includes it once. Link with --wrap of the functions below.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "pp/base/err.h"
 #include "pp/base/loop.h"
@@ -19,11 +20,13 @@ struct loop_timer {
 
 static uint64_t wire_now_ns = 1000000000;
 
+#define WIRE_WORKS_MAX 8
 static struct {
 	void (*run)(void *arg);
 	void (*done)(void *arg, int err);
 	void *arg;
-} wire_work;
+} wire_works[WIRE_WORKS_MAX]; /* submitted, the oldest first */
+static size_t wire_works_cnt;
 
 int __wrap_loop_timer__new(struct loop *loop, loop_timer_fn fn, void *arg,
 			   struct loop_timer **ret_timer);
@@ -91,23 +94,26 @@ static inline void wire_expire(void)
 int __wrap_work__submit(struct loop *loop, void (*run)(void *arg), void (*done)(void *arg, int err),
 			void *arg)
 {
-	pp_assert(!wire_work.run);
-	wire_work.run = run;
-	wire_work.done = done;
-	wire_work.arg = arg;
+	pp_assert(wire_works_cnt < WIRE_WORKS_MAX);
+	wire_works[wire_works_cnt].run = run;
+	wire_works[wire_works_cnt].done = done;
+	wire_works[wire_works_cnt++].arg = arg;
 	return 0;
 }
 
-/* Lets the submitted work happen. False: there was none. */
+/* Lets the work submitted first happen. False: there was none. */
 static inline bool wire_work_off(void)
 {
-	void (*run)(void *arg) = wire_work.run;
+	void (*run)(void *arg) = wire_works[0].run;
+	void (*done)(void *arg, int err) = wire_works[0].done;
+	void *arg = wire_works[0].arg;
 
-	if (!run)
+	if (!wire_works_cnt)
 		return false;
-	wire_work.run = NULL;
-	run(wire_work.arg);
-	wire_work.done(wire_work.arg, 0);
+	wire_works_cnt--;
+	memmove(wire_works, wire_works + 1, wire_works_cnt * sizeof(*wire_works));
+	run(arg);
+	done(arg, 0);
 	return true;
 }
 

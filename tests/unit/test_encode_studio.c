@@ -353,6 +353,37 @@ static void the_rules_refuse_what_crashed_the_indexer(void **state)
 	}
 }
 
+/* The upload body of a whole profile. */
+static void make_body(const struct profile *profile, const struct encode_host *host,
+		      const char *page, const char *gpid, struct buf *out)
+{
+	const struct encode_upload upload = { .page = page };
+	const struct encode_piece whole = { .cnt = 1 };
+	struct encode_body_facts facts;
+	_auto_buf_ struct buf parcel;
+
+	buf__init(&parcel, OUT_BYTES_MAX);
+	assert_int_equal(encode__parcel(profile, host, &upload, &parcel), 0);
+	assert_int_equal(encode__parcel_body(parcel.data, parcel.len, &whole, gpid, out, &facts),
+			 0);
+	assert_int_equal(facts.samples, profile->account.accepted);
+}
+
+/* The profile file in it. */
+static void make_file(const struct profile *profile, const struct encode_host *host,
+		      const char *page, struct buf *out)
+{
+	_auto_json_ struct json_object *body = NULL;
+	_auto_buf_ struct buf text;
+	const char *file;
+
+	buf__init(&text, OUT_BYTES_MAX);
+	make_body(profile, host, page, "", &text);
+	assert_int_equal(json__parse(text.data, text.len, &body), 0);
+	assert_int_equal(json__get_str(body, "profile", &file), 0);
+	assert_int_equal(buf__puts(out, file), 0);
+}
+
 /* Splits a file into its parsed header (given) and its lines (in text). */
 static struct json_object *parse_file(char *text, char **ret_lines)
 {
@@ -375,7 +406,7 @@ static void check_file(const struct profile *profile, const struct encode_host *
 
 	buf__init(&out, OUT_BYTES_MAX);
 	buf__init(&collapsed, OUT_BYTES_MAX);
-	assert_int_equal(encode__studio_file(profile, host, html, &out), 0);
+	make_file(profile, host, html, &out);
 	header = parse_file(out.data, &lines);
 	if (webapp_fault(header))
 		fail_msg("%s", webapp_fault(header));
@@ -422,7 +453,7 @@ static void the_header_says_what_the_profile_is(void **state)
 
 	buf__init(&out, OUT_BYTES_MAX);
 	profile->meta.continuous = 1;
-	assert_int_equal(encode__studio_file(profile, &host, "<p>\"page\"\n</p>", &out), 0);
+	make_file(profile, &host, "<p>\"page\"\n</p>", &out);
 	header = parse_file(out.data, &lines);
 	assert_int_equal(json__get_object(header, "metadata", &metadata), 0);
 	assert_int_equal(json__get_bool(metadata, "continuous", &flag), 0);
@@ -459,7 +490,7 @@ static void the_body_wraps_the_file_and_leaves_the_gpid_last(void **state)
 
 	buf__init(&out, OUT_BYTES_MAX);
 	buf__init(&file, OUT_BYTES_MAX);
-	assert_int_equal(encode__studio_body(profile, &host, "<html>", "", &out), 0);
+	make_body(profile, &host, "<html>", "", &out);
 	assert_string_equal(out.data + out.len - strlen(tail), tail);
 	assert_int_equal(json__parse(out.data, out.len, &body), 0);
 	assert_int_equal(json__get_str(body, "start_time", &text), 0);
@@ -468,7 +499,7 @@ static void the_body_wraps_the_file_and_leaves_the_gpid_last(void **state)
 	assert_string_equal(text, "2026-11-22T14:26:36");
 	assert_int_equal(json__get_str(body, "hostname", &text), 0);
 	assert_string_equal(text, "node-7");
-	assert_int_equal(encode__studio_file(profile, &host, "<html>", &file), 0);
+	make_file(profile, &host, "<html>", &file);
 	assert_int_equal(json__get_str(body, "profile", &text), 0);
 	assert_string_equal(text, file.data);
 	profile__free(profile);
@@ -486,7 +517,7 @@ static void a_whole_page_survives_the_wrapping(void **state)
 	buf__init(&page, OUT_BYTES_MAX);
 	buf__init(&out, OUT_BYTES_MAX);
 	assert_int_equal(encode__html(profile, &page), 0);
-	assert_int_equal(encode__studio_file(profile, &host, page.data, &out), 0);
+	make_file(profile, &host, page.data, &out);
 	header = parse_file(out.data, &lines);
 	assert_int_equal(json__get_str(header, "flamegraph_html", &text), 0);
 	assert_string_equal(text, page.data);

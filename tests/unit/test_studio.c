@@ -297,11 +297,18 @@ static void our_own_uploads_are_accepted_whole(void **state)
 	struct profile *profile = made_small();
 	struct json_object *detail = NULL;
 	struct upload upload;
-	struct buf body;
+	const struct encode_upload sent = { .page = "<p>page" };
+	const struct encode_piece whole = { .cnt = 1 };
+	struct encode_body_facts facts;
+	struct buf parcel, body;
 	const char *why = "";
 
+	buf__init(&parcel, 1 << 20);
 	buf__init(&body, 1 << 20);
-	assert_int_equal(encode__studio_body(profile, &host, "<p>page", "", &body), 0);
+	assert_int_equal(encode__parcel(profile, &host, &sent, &parcel), 0);
+	assert_int_equal(encode__parcel_body(parcel.data, parcel.len, &whole, "", &body, &facts),
+			 0);
+	buf__clear(&parcel);
 	assert_int_equal(upload__parse(&upload, body.data, body.len, &detail, &why), 0);
 	assert_int_equal(upload.samples, profile->account.accepted);
 	assert_int_equal(upload.lines_skipped, 0);

@@ -218,6 +218,7 @@ static int start_control(struct daemon *self)
 	options.defaults.rate_hz = (uint32_t)config__uint(self->config, CONFIG_RATE_HZ);
 	err = control__new(self->loop, self->net, &options, &ops, &self->control);
 	if (!err) {
+		ship__release(self->ship, NULL);
 		control__start(self->control);
 		return DAEMON_DONE;
 	}

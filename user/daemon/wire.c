@@ -22,14 +22,15 @@
 #include "pp/record.h"
 #include "pp/ship.h"
 
-#define BODY_MAX_BYTES (128u << 20)
+/* Of an upload: a page so small leaves room for stacks beside it. */
+#define PAGE_MAX_BYTES (SHIP_BODY_MAX_BYTES / 2)
 
 /* A window on its way to the spool. */
 struct job {
 	struct daemon_run *run;
 	struct profile *profile; /* owned */
-	struct buf body;
-	bool has_page; /* with a flame graph page inside, as the ad hoc view wants it */
+	struct buf parcel;
+	bool is_page_too_large;
 	int err;
 };
 
@@ -74,21 +75,21 @@ static void end_run_if_done(struct daemon_run *self)
 static void encode_on_worker(void *arg)
 {
 	struct job *self = arg;
+	struct encode_upload upload = { .command_id = self->run->command_id };
 	struct buf page _auto_buf_;
 
-	buf__init(&page, BODY_MAX_BYTES);
-	buf__init(&self->body, BODY_MAX_BYTES);
-	self->err = self->has_page ? encode__html(self->profile, &page) : 0;
+	buf__init(&page, SHIP_PARCEL_MAX_BYTES);
+	buf__init(&self->parcel, SHIP_PARCEL_MAX_BYTES);
+	/* Only the ad hoc view shows one. */
+	if (!self->profile->meta.continuous)
+		self->err = encode__html_within(self->profile, PAGE_MAX_BYTES, &page);
+	self->is_page_too_large = self->err == -E2BIG;
+	if (self->is_page_too_large)
+		self->err = 0;
+	upload.page = page.data;
 	if (!self->err)
-		self->err = encode__studio_body(self->profile, &self->run->daemon->host, page.data,
-						"", &self->body);
-}
-
-static void on_encoded(void *arg, int err);
-
-static int submit(struct job *self)
-{
-	return work__submit(self->run->daemon->loop, encode_on_worker, on_encoded, self);
+		self->err = encode__parcel(self->profile, &self->run->daemon->host, &upload,
+					   &self->parcel);
 }
 
 static void finish_job(struct job *self)
@@ -96,31 +97,35 @@ static void finish_job(struct job *self)
 	struct daemon_run *run = self->run;
 
 	profile__free(self->profile);
-	buf__clear(&self->body);
+	buf__clear(&self->parcel);
 	free(self);
 	run->jobs_cnt--;
 	end_run_if_done(run);
 }
 
-static void on_encoded(void *arg, int err)
+static void on_spooled(void *arg, int err)
 {
 	struct job *self = arg;
 
-	if (!err)
-		err = self->err;
-	if (!err)
-		err = ship__put(self->run->daemon->ship, self->body.data, self->body.len);
-	if (err == -E2BIG && self->has_page) {
-		log_warn("daemon: the profile with its page is too large to send, sending without");
-		buf__clear(&self->body);
-		self->has_page = false;
-		err = submit(self);
-		if (!err)
-			return;
-	}
 	if (err)
 		fail(self->run, "the profile cannot be put into the spool", err);
 	finish_job(self);
+}
+
+static void on_encoded(void *arg, int err)
+{
+	struct job *self = arg;
+	const struct ship_item item = { .command_id = self->run->command_id,
+					.parcel = &self->parcel };
+
+	if (!err)
+		err = self->err;
+	if (self->is_page_too_large)
+		log_warn("daemon: a flame graph page is too large to send, sending without");
+	if (!err)
+		err = ship__put(self->run->daemon->ship, &item, on_spooled, self);
+	if (err)
+		on_spooled(self, err);
 }
 
 static void on_window(void *arg, int err, const char *why, struct profile *profile, bool is_last)
@@ -144,9 +149,8 @@ static void on_window(void *arg, int err, const char *why, struct profile *profi
 		 (unsigned long long)(profile->meta.duration_ns / 1000000));
 	job->run = self;
 	job->profile = profile;
-	job->has_page = !profile->meta.continuous;
 	self->jobs_cnt++;
-	err = submit(job);
+	err = work__submit(self->daemon->loop, encode_on_worker, on_encoded, job);
 	if (err) {
 		fail(self, "the profile cannot be encoded", err);
 		finish_job(job);

@@ -13,6 +13,7 @@
 #include "pp/base/buf.h"
 #include "pp/base/cleanup.h"
 #include "pp/base/clock.h"
+#include "pp/base/compress.h"
 #include "pp/base/err.h"
 #include "pp/base/intern.h"
 #include "pp/base/json.h"
@@ -22,6 +23,10 @@
 /* A browser handles these with ease; the page says how many lighter ones it leaves out. */
 #define NODES_MAX     200000
 #define PROCESSES_MAX 100
+/* A page of fewer shows nothing. */
+#define NODES_MIN 32
+/* The indexer gives up a file whose first line, the page in it, is longer than 25 MiB. */
+#define QUOTED_BYTES_MAX (16u << 20)
 
 extern const char pp_asset_flame_page_html[];
 extern const char pp_asset_flame_page_css[];
@@ -114,15 +119,36 @@ static int write_processes(struct buf *out, const struct profile *profile)
 	return buf__putc(out, ']');
 }
 
-static void write_modules(struct buf *out, const struct profile *profile)
+/* Where the box's text ends, its kind stands and its module's number begins. */
+static const char *mark_of(const char *name)
 {
+	const char *mark = strchr(name, '\x01');
+
+	pp_assert(mark && mark[1] && mark[2] == '\x01');
+	return mark;
+}
+
+/* Those of boxes that are left out keep their place, without their path. */
+static int write_modules(struct buf *out, const struct profile *profile,
+			 const struct flame_tree *tree)
+{
+	_auto_free_ bool *is_used = calloc((size_t)profile->module_cnt + 1, sizeof(*is_used));
+
+	if (!is_used)
+		return -ENOMEM;
+	for (uint32_t i = 1; i < intern__cnt(tree->names); i++) {
+		unsigned long module = strtoul(mark_of(intern__str(tree->names, i)) + 3, NULL, 10);
+
+		pp_assert(module <= profile->module_cnt);
+		is_used[module] = true;
+	}
 	buf__puts(out, ",\"modules\":[");
 	for (uint32_t i = 0; i < profile->module_cnt; i++) {
 		if (i)
 			buf__putc(out, ',');
-		write_string(out, profile, profile->modules[i].path);
+		write_string(out, profile, is_used[i] ? profile->modules[i].path : 0);
 	}
-	buf__putc(out, ']');
+	return buf__putc(out, ']');
 }
 
 /* names: [text, kind, module] each; nodes: name, number of children, value each, in preorder. */
@@ -133,9 +159,8 @@ static void write_tree(struct buf *out, const struct flame_tree *tree)
 	buf__puts(out, ",\"names\":[[\"\",\"u\",0]");
 	for (uint32_t i = 1; i < name_cnt; i++) {
 		const char *name = intern__str(tree->names, i);
-		const char *mark = strchr(name, '\x01');
+		const char *mark = mark_of(name);
 
-		pp_assert(mark && mark[1] && mark[2] == '\x01');
 		buf__puts(out, ",[");
 		json_quote__append(out, name, mark - name);
 		buf__printf(out, ",\"%c\",%s]", mark[1], mark + 3);
@@ -148,10 +173,11 @@ static void write_tree(struct buf *out, const struct flame_tree *tree)
 		    tree->hidden_cnt, tree->min_value);
 }
 
-static int make_data(const struct profile *profile, struct buf *out)
+static int make_data(const struct profile *profile, uint32_t node_max, struct buf *out,
+		     uint32_t *ret_nodes)
 {
 	__cleanup(flame_tree__clear) struct flame_tree tree = { 0 };
-	int err = flame_tree__build(&tree, profile, NODES_MAX);
+	int err = flame_tree__build(&tree, profile, node_max);
 
 	if (err)
 		return err;
@@ -163,8 +189,11 @@ static int make_data(const struct profile *profile, struct buf *out)
 	err = write_processes(out, profile);
 	if (err)
 		return err;
-	write_modules(out, profile);
+	err = write_modules(out, profile, &tree);
+	if (err)
+		return err;
 	write_tree(out, &tree);
+	*ret_nodes = tree.node_cnt;
 	return out->err;
 }
 
@@ -190,14 +219,15 @@ static int write_part(struct buf *out, const struct buf *data, const char *name,
 	return 0;
 }
 
-int encode__html(const struct profile *profile, struct buf *out)
+static int make_page(const struct profile *profile, uint32_t node_max, struct buf *out,
+		     uint32_t *ret_nodes)
 {
 	const char *rest = pp_asset_flame_page_html;
 	_auto_buf_ struct buf data;
 	int err;
 
 	buf__init(&data, ENCODE_SCRATCH_BYTES);
-	err = make_data(profile, &data);
+	err = make_data(profile, node_max, &data, ret_nodes);
 	if (err)
 		return err;
 	for (;;) {
@@ -211,5 +241,57 @@ int encode__html(const struct profile *profile, struct buf *out)
 		if (err)
 			return err;
 		rest = close + 1;
+	}
+}
+
+int encode__html(const struct profile *profile, struct buf *out)
+{
+	uint32_t nodes;
+
+	return make_page(profile, NODES_MAX, out, &nodes);
+}
+
+/* What the page adds to an upload: a JSON string in a JSON string, compressed. */
+static int find_sent_bytes(const struct buf *page, size_t *ret_bytes)
+{
+	_auto_buf_ struct buf once, twice, packed;
+	int err;
+
+	buf__init(&once, QUOTED_BYTES_MAX);
+	buf__init(&twice, ENCODE_SCRATCH_BYTES);
+	buf__init(&packed, ENCODE_SCRATCH_BYTES);
+	err = json_quote__append(&once, page->data, page->len);
+	if (!err)
+		err = json_quote__append(&twice, once.data, once.len);
+	if (!err)
+		err = gzip__pack(twice.data, twice.len, 6, &packed);
+	*ret_bytes = packed.len;
+	return err;
+}
+
+int encode__html_within(const struct profile *profile, size_t max_bytes, struct buf *out)
+{
+	uint32_t node_max = NODES_MAX, nodes;
+
+	for (;;) {
+		_auto_buf_ struct buf page;
+		size_t bytes;
+		int err;
+
+		buf__init(&page, ENCODE_SCRATCH_BYTES);
+		err = make_page(profile, node_max, &page, &nodes);
+		if (err)
+			return err;
+		err = find_sent_bytes(&page, &bytes);
+		if (!err && bytes <= max_bytes)
+			return buf__append(out, page.data, page.len);
+		if (err && err != -E2BIG)
+			return err;
+		if (nodes < NODES_MIN)
+			return -E2BIG;
+		/* By what it is too large, and a little more; at least halved where that is not known. */
+		node_max =
+			err ? nodes / 2 :
+			      min_of((uint64_t)nodes * max_bytes / bytes * 9 / 10, nodes / 10 * 9);
 	}
 }

@@ -270,11 +270,36 @@ static int write_preorder(const struct growing_tree *tree, const uint32_t *order
 	return 0;
 }
 
+/* Texts of boxes that are left out go too: they may be most of the page. */
+static int drop_unused_names(struct flame_node *nodes, uint32_t cnt, const struct intern *from,
+			     struct intern **ret_names)
+{
+	_auto_free_ uint32_t *new_ids = calloc(intern__cnt(from), sizeof(*new_ids));
+	struct intern *names = NULL;
+	int err = new_ids ? intern__new(&names, ENCODE_SCRATCH_BYTES) : -ENOMEM;
+
+	for (uint32_t i = 0; i < cnt && !err; i++) {
+		uint32_t *new_id = &new_ids[nodes[i].name];
+
+		if (!*new_id)
+			err = intern__add(names, intern__str(from, nodes[i].name),
+					  intern__len(from, nodes[i].name), new_id);
+		nodes[i].name = *new_id;
+	}
+	if (err) {
+		intern__free(names);
+		return err;
+	}
+	*ret_names = names;
+	return 0;
+}
+
 int flame_tree__build(struct flame_tree *self, const struct profile *profile, uint32_t node_max)
 {
 	__cleanup(growing_tree__clear) struct growing_tree tree = { .profile = profile };
 	_auto_free_ struct flame_node *nodes = NULL;
 	_auto_free_ uint32_t *order = NULL;
+	struct intern *names = NULL;
 	uint32_t kept, n = 0;
 	uint64_t min_value;
 	int err = grow(&tree);
@@ -292,9 +317,11 @@ int flame_tree__build(struct flame_tree *self, const struct profile *profile, ui
 	}
 	qsort_r(order, kept, sizeof(*order), compare_siblings, &tree);
 	err = write_preorder(&tree, order, kept, nodes);
+	if (!err)
+		err = drop_unused_names(nodes, kept, tree.names, &names);
 	if (err)
 		return err;
-	*self = (struct flame_tree){ .names = take_ptr(tree.names),
+	*self = (struct flame_tree){ .names = names,
 				     .nodes = take_ptr(nodes),
 				     .node_cnt = kept,
 				     .hidden_cnt = tree.node_cnt - kept,

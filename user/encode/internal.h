@@ -23,8 +23,15 @@ int visible_text__append(struct buf *out, const char *text, size_t len);
 
 /* A JSON string with its quotes. text is valid UTF-8. */
 int json_quote__append(struct buf *out, const char *text, size_t len);
+/* The same without the quotes, so that a string may be written in parts. */
+int json_escape__append(struct buf *out, const char *text, size_t len);
 /* Finished JSON made safe inside a <script> element: '<', '>', '&' and U+2028/9 as \u escapes. */
 int json_in_html__append(struct buf *out, const char *json, size_t len);
+
+/* Members of a parcel's first line, and of the header what the Studio ignores. */
+#define PARCEL_BODY   "body"
+#define PARCEL_HEADER "header"
+#define PARCEL_OWN    "pulseprof"
 
 /* What a box of the flame graph is; the letter is written to the page. */
 #define FLAME_ROOT	'r'

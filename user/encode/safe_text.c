@@ -146,11 +146,10 @@ int visible_text__append(struct buf *out, const char *text, size_t len)
 	return out->err;
 }
 
-int json_quote__append(struct buf *out, const char *text, size_t len)
+int json_escape__append(struct buf *out, const char *text, size_t len)
 {
 	size_t plain = 0;
 
-	buf__putc(out, '"');
 	for (size_t i = 0; i < len; i++) {
 		unsigned char c = text[i];
 
@@ -165,7 +164,13 @@ int json_quote__append(struct buf *out, const char *text, size_t len)
 		else
 			buf__printf(out, "\\%c", c);
 	}
-	buf__append(out, text + plain, len - plain);
+	return buf__append(out, text + plain, len - plain);
+}
+
+int json_quote__append(struct buf *out, const char *text, size_t len)
+{
+	buf__putc(out, '"');
+	json_escape__append(out, text, len);
 	return buf__putc(out, '"');
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * A profile as the Performance Studio takes it: one header line of JSON, then collapsed stacks, wrapped
- * in the upload body. The web app refuses the whole file when one of 23 metadata keys is missing, null
+ * A profile as the Performance Studio takes it: one header line of JSON, then collapsed stacks. Here it is
+ * made as a parcel: a line of JSON with the members of the body and of the header, a line with the page (a
+ * JSON string or null), then the stacks; studio_body.c makes bodies of it. The web app refuses the whole file when one of 23 metadata keys is missing, null
  * or of another type; the indexer refuses it for a wrong type in the other keys. Times are UTC without
  * a zone, since one with a zone is refused. Secrets never come here: run_arguments are made from the
  * profile, not copied from a command line.
@@ -19,10 +20,6 @@
 #include "pp/base/json.h"
 #include "pp/encode.h"
 #include "pp/profile.h"
-
-/* The indexer gives up a file whose header line is longer than 25 MiB. */
-#define HTML_BYTES_MAX (16u << 20)
-#define FILE_BYTES_MAX (256u << 20)
 
 /* Text of the host made valid UTF-8; never empty, since the web app wants text everywhere. */
 static int add_text(struct json_object *json, const char *name, const char *value)
@@ -201,8 +198,57 @@ static int add_application_metadata(struct json_object *json)
 	return err;
 }
 
+static int add_account(struct json_object *json, const struct profile *profile)
+{
+	const struct profile_account *account = &profile->account;
+	const struct {
+		const char *name;
+		uint64_t cnt;
+	} numbers[] = {
+		{ "expected", account->expected },
+		{ "missed", account->missed },
+		{ "taken", account->taken },
+		{ "accepted", account->accepted },
+		{ "filtered", account->filtered },
+		{ "lost", account->lost },
+		{ "duration_ms", profile->meta.duration_ns / 1000000 },
+	};
+	struct json_object *run = json__new_object();
+	int err = run ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < ARRAY_SIZE(numbers) && !err; i++)
+		err = json__add_u64(run, numbers[i].name, numbers[i].cnt);
+	if (!err)
+		err = json__add_bool(run, "stopped_early", profile->meta.interrupted);
+	if (err) {
+		json__put(run);
+		return err;
+	}
+	return json__add(json, "run", run);
+}
+
+/* What the Studio does not ask for: the true account of the run, and how it came about. */
+static int add_own(struct json_object *json, const struct profile *profile,
+		   const struct encode_upload *upload)
+{
+	struct json_object *own = json__new_object();
+	int err = own ? 0 : -ENOMEM;
+
+	if (!err && upload->command_id && upload->command_id[0])
+		err = add_text(own, "command_id", upload->command_id);
+	if (!err)
+		err = json__add_bool(own, "restarted", upload->is_restarted);
+	if (!err)
+		err = add_account(own, profile);
+	if (err) {
+		json__put(own);
+		return err;
+	}
+	return json__add(json, PARCEL_OWN, own);
+}
+
 static int make_header(const struct profile *profile, const struct encode_host *host,
-		       struct json_object *json)
+		       const struct encode_upload *upload, struct json_object *json)
 {
 	int err = json ? add_containers(json, profile) : -ENOMEM;
 
@@ -220,46 +266,16 @@ static int make_header(const struct profile *profile, const struct encode_host *
 		err = json__add_null(json, "hwmetrics");
 	if (!err)
 		err = json__add_null(json, "htmlblob");
+	if (!err)
+		err = add_own(json, profile, upload);
 	return err;
 }
 
-int encode__studio_file(const struct profile *profile, const struct encode_host *host,
-			const char *html, struct buf *out)
+static int make_body(const struct profile *profile, const struct encode_host *host,
+		     struct json_object *json)
 {
-	_auto_json_ struct json_object *json = json__new_object();
-	size_t html_len = html ? strlen(html) : 0;
-	int err = make_header(profile, host, json);
+	int err = json ? add_time(json, "start_time", profile->meta.start_real_ns) : -ENOMEM;
 
-	if (err)
-		return err;
-	buf__puts(out, "# ");
-	err = json__print(json, false, out);
-	if (err)
-		return err;
-	/* The page is written behind the object's last member, not copied through another JSON tree. */
-	pp_assert(out->data[out->len - 1] == '}');
-	out->len--;
-	buf__puts(out, ",\"flamegraph_html\":");
-	if (html_len && html_len <= HTML_BYTES_MAX)
-		json_quote__append(out, html, html_len);
-	else
-		buf__puts(out, "null");
-	buf__puts(out, "}\n");
-	return encode__collapsed(profile, out);
-}
-
-int encode__studio_body(const struct profile *profile, const struct encode_host *host,
-			const char *html, const char *gpid, struct buf *out)
-{
-	_auto_json_ struct json_object *json = json__new_object();
-	_auto_buf_ struct buf file;
-	int err = json ? 0 : -ENOMEM;
-
-	buf__init(&file, FILE_BYTES_MAX);
-	if (!err)
-		err = encode__studio_file(profile, host, html, &file);
-	if (!err)
-		err = add_time(json, "start_time", profile->meta.start_real_ns);
 	if (!err)
 		err = add_time(json, "end_time", profile->meta.end_real_ns);
 	if (!err)
@@ -270,15 +286,33 @@ int encode__studio_body(const struct profile *profile, const struct encode_host 
 		err = add_pct(json, "mem_avg", profile->meta.mem_pct);
 	if (!err)
 		err = add_time(json, "spawn_time", host->spawn_real_ns);
+	return err;
+}
+
+int encode__parcel(const struct profile *profile, const struct encode_host *host,
+		   const struct encode_upload *upload, struct buf *out)
+{
+	_auto_json_ struct json_object *body = json__new_object();
+	_auto_json_ struct json_object *header = json__new_object();
+	int err = make_body(profile, host, body);
+
 	if (!err)
-		err = json__print(json, false, out);
+		err = make_header(profile, host, upload, header);
 	if (err)
 		return err;
-	pp_assert(out->data[out->len - 1] == '}');
-	out->len--;
-	buf__puts(out, ",\"profile\":");
-	json_quote__append(out, file.data, file.len);
-	buf__puts(out, ",\"gpid\":");
-	json_quote__append(out, gpid, strlen(gpid));
-	return buf__putc(out, '}');
+	buf__puts(out, "{\"" PARCEL_BODY "\":");
+	err = json__print(body, false, out);
+	if (err)
+		return err;
+	buf__puts(out, ",\"" PARCEL_HEADER "\":");
+	err = json__print(header, false, out);
+	if (err)
+		return err;
+	buf__puts(out, "}\n");
+	if (upload->page && upload->page[0])
+		json_quote__append(out, upload->page, strlen(upload->page));
+	else
+		buf__puts(out, "null");
+	buf__putc(out, '\n');
+	return out->err ? out->err : encode__collapsed(profile, out);
 }

@@ -7,7 +7,6 @@
  */
 #include "internal.h"
 
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -25,63 +24,19 @@
 #include "pp/base/vec.h"
 #include "pp/metrics.h"
 
-#define NAME_TIME_DIGITS 20
-#define NAME_SEQ_DIGITS	 6
-#define NAME_EXT	 ".json.gz"
 /* After so many error answers in a row a file lets the others pass: it may be what the server chokes on. */
 #define TRIES_A_ROUND 4
-
-static const char *const state_suffix[] = {
-	[SPOOL_WAITING] = "",
-	[SPOOL_REFUSED] = ".refused",
-	[SPOOL_DAMAGED] = ".damaged",
-};
-
-static bool all_digits(const char *text, size_t cnt)
-{
-	size_t i;
-
-	for (i = 0; i < cnt; i++)
-		if (!isdigit((unsigned char)text[i]))
-			return false;
-	return true;
-}
-
-/* The part of a name that is ours: digits, dash, digits, extension. NULL or what follows it. */
-static const char *after_stem(const char *name)
-{
-	const size_t ext = NAME_TIME_DIGITS + 1 + NAME_SEQ_DIGITS;
-
-	if (strlen(name) < ext + strlen(NAME_EXT) || !all_digits(name, NAME_TIME_DIGITS) ||
-	    name[NAME_TIME_DIGITS] != '-' ||
-	    !all_digits(name + NAME_TIME_DIGITS + 1, NAME_SEQ_DIGITS) ||
-	    strncmp(name + ext, NAME_EXT, strlen(NAME_EXT)))
-		return NULL;
-	return name + ext + strlen(NAME_EXT);
-}
-
-bool spool_name__parse(const char *name, enum spool_state *ret_state)
-{
-	const char *rest = after_stem(name);
-	size_t i;
-
-	for (i = 0; rest && i < ARRAY_SIZE(state_suffix); i++) {
-		if (strcmp(rest, state_suffix[i]))
-			continue;
-		*ret_state = (enum spool_state)i;
-		return true;
-	}
-	return false;
-}
+/* A clock that was set wrong once must not make all that it dated go at the next start. */
+#define GRACE_NS (3600ll * 1000000000)
 
 static int file_cmp(const void *a, const void *b)
 {
 	const struct spool_file *file_a = a, *file_b = b;
 
-	return strcmp(file_a->name, file_b->name);
+	return strcmp(file_a->name.stem, file_b->name.stem);
 }
 
-static int spool__add(struct spool *self, const char *name, enum spool_state state, uint64_t bytes)
+static int spool__add(struct spool *self, const struct spool_name *name, uint64_t bytes)
 {
 	struct spool_file *file;
 	int err = vec_room(self->files, self->cnt + 1, self->cap, SPOOL_FILES_MAX);
@@ -90,9 +45,9 @@ static int spool__add(struct spool *self, const char *name, enum spool_state sta
 		return err;
 	file = &self->files[self->cnt++];
 	memset(file, 0, sizeof(*file));
-	snprintf(file->name, sizeof(file->name), "%s", name);
-	file->state = state;
+	file->name = file->on_disk = *name;
 	file->bytes = bytes;
+	file->born_ns = (int64_t)clock_mono_ns();
 	self->bytes += bytes;
 	return 0;
 }
@@ -109,26 +64,42 @@ static void spool__forget(struct spool *self, struct spool_file *file)
 	self->cnt--;
 }
 
-/* One entry of the directory as found at start. */
-static int spool__adopt(struct spool *self, const char *name)
+/* How old a file found at start is taken for. */
+static int64_t found_age_ns(const struct spool *self, const struct spool_name *name)
 {
-	const char *rest = after_stem(name);
-	enum spool_state state;
-	struct stat st;
+	int64_t made_ns = (int64_t)strtoull(name->stem, NULL, 10);
+	int64_t age_ns = (int64_t)clock_real_ns() - made_ns;
 
-	if (rest && !strncmp(rest, ".tmp", 4)) {
+	return max_of(min_of(age_ns, self->max_age_ns - GRACE_NS), (int64_t)0);
+}
+
+/* One entry of the directory as found at start. */
+static int spool__adopt(struct spool *self, const char *text)
+{
+	struct spool_name name;
+	struct spool_file *file;
+	struct stat st;
+	int err;
+
+	if (spool_name__is_temporary(text)) {
 		/* A write that a crash cut short: never under its final name, so never promised to anyone. */
-		(void)unlinkat(self->dir_fd, name, 0);
+		(void)unlinkat(self->dir_fd, text, 0);
 		return 0;
 	}
-	if (!spool_name__parse(name, &state))
+	if (!spool_name__parse(text, &name))
 		return 0;
-	if (fstatat(self->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) || !S_ISREG(st.st_mode)) {
+	if (fstatat(self->dir_fd, text, &st, AT_SYMLINK_NOFOLLOW) || !S_ISREG(st.st_mode)) {
 		metric__add(METRIC_SPOOL_DAMAGED, 1);
-		log_warn("ship: not a regular file in the spool '%s', ignoring", name);
+		log_warn("ship: not a regular file in the spool '%s', ignoring", text);
 		return 0;
 	}
-	return spool__add(self, name, state, (uint64_t)st.st_size);
+	err = spool__add(self, &name, (uint64_t)st.st_size);
+	if (err)
+		return err;
+	file = &self->files[self->cnt - 1];
+	file->born_ns -= found_age_ns(self, &name);
+	file->is_held = name.command[0];
+	return 0;
 }
 
 static void close_dir(DIR **dir)
@@ -164,7 +135,13 @@ static int spool__scan(struct spool *self)
 	return err;
 }
 
-int spool__open(struct spool *self, const char *state_dir, uint64_t max_bytes)
+/* What a person can mend while we go on without a directory. */
+static bool is_disk_trouble(int err)
+{
+	return err == -EROFS || err == -ENOSPC || err == -EDQUOT || err == -EIO;
+}
+
+int spool__open(struct spool *self, const char *state_dir, uint64_t max_bytes, uint64_t max_age_s)
 {
 	_auto_buf_ struct buf path;
 	int err;
@@ -172,10 +149,16 @@ int spool__open(struct spool *self, const char *state_dir, uint64_t max_bytes)
 	memset(self, 0, sizeof(*self));
 	self->dir_fd = -1;
 	self->max_bytes = max_bytes;
+	self->max_age_ns = (int64_t)min_of(max_age_s, (uint64_t)INT32_MAX) * 1000000000;
 	buf__init(&path, 4096);
 	err = buf__printf(&path, "%s/spool", state_dir);
 	if (!err)
 		err = dir__open_private(path.data, &self->dir_fd);
+	if (is_disk_trouble(err)) {
+		log_error("ship: no spool '%s': %s, profiles are kept in memory until sent",
+			  path.data, errname(err));
+		return 0;
+	}
 	if (!err)
 		err = spool__scan(self);
 	if (err)
@@ -192,7 +175,7 @@ void spool__close(struct spool *self)
 			continue;
 		metric__add(METRIC_UPLOADS_EVICTED, 1);
 		log_error("ship: not sent and not on disk, dropping the profile '%s'",
-			  self->files[i].name);
+			  self->files[i].name.stem);
 		free(self->files[i].memory);
 	}
 	if (self->dir_fd >= 0)
@@ -203,17 +186,22 @@ void spool__close(struct spool *self)
 	self->cnt = self->cap = 0;
 }
 
-/* The one to give up first: what is only kept for a person, then the oldest. */
+static bool is_victim(const struct spool_file *file, const char *pinned, uint32_t round)
+{
+	if (file->is_writing || (pinned && !strcmp(file->name.stem, pinned)))
+		return false;
+	if (round == 0)
+		return file->name.state != SPOOL_WAITING;
+	return round == 2 || !file->is_held;
+}
+
+/* The one to give up first: what is only kept for a person, then the oldest, then the oldest held. */
 static struct spool_file *spool__victim(struct spool *self, const char *pinned)
 {
-	size_t i;
-
-	for (i = 0; i < self->cnt; i++)
-		if (self->files[i].state != SPOOL_WAITING)
-			return &self->files[i];
-	for (i = 0; i < self->cnt; i++)
-		if (!pinned || strcmp(self->files[i].name, pinned))
-			return &self->files[i];
+	for (uint32_t round = 0; round < 3; round++)
+		for (size_t i = 0; i < self->cnt; i++)
+			if (is_victim(&self->files[i], pinned, round))
+				return &self->files[i];
 	return NULL;
 }
 
@@ -224,9 +212,24 @@ static int spool__evict(struct spool *self, const char *pinned)
 	if (!file)
 		return -ENOSPC;
 	metric__add(METRIC_UPLOADS_EVICTED, 1);
-	log_warn("ship: spool full, dropping the profile '%s'", file->name);
+	log_warn("ship: spool full, dropping the profile '%s'", file->name.stem);
 	spool__remove(self, file);
 	return 0;
+}
+
+void spool__expire(struct spool *self, const char *pinned)
+{
+	int64_t now_ns = (int64_t)clock_mono_ns();
+
+	for (size_t i = self->cnt; i-- > 0;) {
+		struct spool_file *file = &self->files[i];
+
+		if (now_ns - file->born_ns <= self->max_age_ns || !is_victim(file, pinned, 2))
+			continue;
+		metric__add(METRIC_UPLOADS_EXPIRED, 1);
+		log_warn("ship: too old, dropping the profile '%s'", file->name.stem);
+		spool__remove(self, file);
+	}
 }
 
 /* After the disk said no. */
@@ -242,107 +245,127 @@ static int spool__keep_in_memory(struct spool *self, struct spool_file *file, co
 	return 0;
 }
 
-int spool__put(struct spool *self, const void *data, size_t len, const char *pinned)
+int spool__reserve(struct spool *self, const char *command, bool is_held, uint64_t bytes,
+		   const char *pinned, struct spool_name *ret_name)
 {
-	struct spool_file *file;
-	char name[SPOOL_NAME_BYTES];
+	struct spool_name name = { .pieces = 1 };
 	int err;
 
-	if (len > self->max_bytes)
+	if (bytes > self->max_bytes)
 		return -E2BIG;
-	while (self->bytes + len > self->max_bytes || self->cnt >= SPOOL_FILES_MAX) {
+	while (self->bytes + bytes > self->max_bytes || self->cnt >= SPOOL_FILES_MAX) {
 		err = spool__evict(self, pinned);
 		if (err)
 			return err;
 	}
+	snprintf(name.command, sizeof(name.command), "%s", command);
 	do {
-		snprintf(name, sizeof(name), "%0*llu-%0*u" NAME_EXT, NAME_TIME_DIGITS,
-			 (unsigned long long)clock_real_ns(), NAME_SEQ_DIGITS, self->seq);
-		self->seq = (self->seq + 1) % 1000000;
-	} while (spool__find(self, name));
-	err = spool__add(self, name, SPOOL_WAITING, len);
+		snprintf(name.stem, sizeof(name.stem), "%020llu-%06u",
+			 (unsigned long long)clock_real_ns(), self->seq % 1000000);
+		self->seq++;
+	} while (spool__find(self, name.stem));
+	err = spool__add(self, &name, bytes);
 	if (err)
 		return err;
-	file = &self->files[self->cnt - 1];
-	err = file__write_atomic(self->dir_fd, name, data, len, 0600);
-	if (err && spool__keep_in_memory(self, file, data)) {
+	self->files[self->cnt - 1].is_writing = true;
+	self->files[self->cnt - 1].is_held = is_held;
+	/* Only a clock that was set back makes this more than a look. */
+	qsort(self->files, self->cnt, sizeof(*self->files), file_cmp);
+	*ret_name = name;
+	return 0;
+}
+
+int spool__written(struct spool *self, const char *stem, int err, const void *data)
+{
+	struct spool_file *file = spool__find(self, stem);
+
+	pp_assert(file && file->is_writing);
+	file->is_writing = false;
+	if (!err)
+		return 0;
+	if (spool__keep_in_memory(self, file, data)) {
 		spool__forget(self, file);
 		return err;
 	}
-	if (err)
-		log_error("ship: not written to the spool '%s': %s, kept in memory until sent",
-			  name, errname(err));
-	/* Only a clock that was set back makes this more than a look. */
-	qsort(self->files, self->cnt, sizeof(*self->files), file_cmp);
+	log_error("ship: not written to the spool '%s': %s, kept in memory until sent", stem,
+		  errname(err));
 	return 0;
 }
 
 struct spool_file *spool__next(struct spool *self)
 {
 	struct spool_file *next = NULL;
-	size_t i;
 
-	for (i = 0; i < self->cnt; i++) {
+	for (size_t i = 0; i < self->cnt; i++) {
 		struct spool_file *file = &self->files[i];
 
-		if (file->state == SPOOL_WAITING &&
+		if (file->name.state == SPOOL_WAITING && !file->is_writing && !file->is_held &&
 		    (!next || file->tries / TRIES_A_ROUND < next->tries / TRIES_A_ROUND))
 			next = file;
 	}
 	return next;
 }
 
-struct spool_file *spool__find(struct spool *self, const char *name)
+struct spool_file *spool__find(struct spool *self, const char *stem)
 {
-	size_t i;
-
-	for (i = 0; i < self->cnt; i++)
-		if (!strcmp(self->files[i].name, name))
+	for (size_t i = 0; i < self->cnt; i++)
+		if (!strcmp(self->files[i].name.stem, stem))
 			return &self->files[i];
 	return NULL;
 }
 
-int spool__read(struct spool *self, const char *name, struct buf *out)
-{
-	const struct spool_file *file = spool__find(self, name);
-
-	if (file && file->memory)
-		return buf__append(out, file->memory, file->bytes);
-	return file__read_at(self->dir_fd, name, out);
-}
-
 void spool__remove(struct spool *self, struct spool_file *file)
 {
-	if (!file->memory && unlinkat(self->dir_fd, file->name, 0) && errno != ENOENT)
-		log_warn("ship: not removed from the spool '%s': %s", file->name, errname(errno));
+	char name[SPOOL_NAME_BYTES];
+
+	spool_name__print(&file->on_disk, name);
+	if (!file->memory && unlinkat(self->dir_fd, name, 0) && errno != ENOENT)
+		log_warn("ship: not removed from the spool '%s': %s", name, errname(errno));
 	spool__forget(self, file);
+}
+
+/* The new name holds for this process even where the disk will not have it. */
+static void spool__rename(struct spool *self, struct spool_file *file,
+			  const struct spool_name *new_name)
+{
+	char from[SPOOL_NAME_BYTES], to[SPOOL_NAME_BYTES];
+
+	file->name = *new_name;
+	spool_name__print(&file->on_disk, from);
+	spool_name__print(new_name, to);
+	if (!file->memory && renameat(self->dir_fd, from, self->dir_fd, to))
+		log_warn("ship: not renamed in the spool '%s': %s", from, errname(errno));
+	else
+		file->on_disk = *new_name;
+}
+
+void spool__mark_sent(struct spool *self, struct spool_file *file, uint32_t pieces, uint32_t sent)
+{
+	struct spool_name name = file->name;
+
+	name.pieces = pieces;
+	name.sent = sent;
+	spool__rename(self, file, &name);
 }
 
 void spool__set_aside(struct spool *self, struct spool_file *file, enum spool_state state)
 {
-	char name[SPOOL_NAME_BYTES];
+	struct spool_name name = file->name;
 
-	pp_assert(file->state == SPOOL_WAITING && state != SPOOL_WAITING);
+	pp_assert(file->name.state == SPOOL_WAITING && state != SPOOL_WAITING);
 	if (file->memory) {
 		spool__forget(self, file);
 		return;
 	}
-	snprintf(name, sizeof(name), "%.*s%s",
-		 (int)(sizeof(name) - strlen(state_suffix[state]) - 1), file->name,
-		 state_suffix[state]);
-	file->state = state;
-	if (renameat(self->dir_fd, file->name, self->dir_fd, name))
-		log_warn("ship: not renamed in the spool '%s': %s", file->name, errname(errno));
-	else
-		snprintf(file->name, sizeof(file->name), "%s", name);
+	name.state = state;
+	spool__rename(self, file, &name);
 }
 
 uint32_t spool__waiting(const struct spool *self)
 {
 	uint32_t cnt = 0;
-	size_t i;
 
-	for (i = 0; i < self->cnt; i++)
-		cnt += self->files[i].state == SPOOL_WAITING;
+	for (size_t i = 0; i < self->cnt; i++)
+		cnt += self->files[i].name.state == SPOOL_WAITING && !self->files[i].is_writing;
 	return cnt;
 }
