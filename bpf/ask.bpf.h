@@ -24,12 +24,30 @@ static __noinline int ask_for_maps(struct scratch *s, __u64 *cnt, __u32 why, __u
 	rec.proc = s->rec.key.proc;
 	rec.tid = s->rec.tid;
 	rec.why = why;
+	rec.slots = 1u << s->rec.key.slot;
 	rec.mm = *mm;
 	__builtin_memcpy(rec.comm, s->rec.key.comm, PP_COMM_BYTES);
 	if (!bpf_ringbuf_output(&pp_ring, &rec, sizeof(rec), 0))
 		return 0;
 	count(cnt, PP_CNT_PROC_RECORD_LOST);
 	return -1;
+}
+
+/* Was it announced to this sample's run, in the window that goes on? */
+static __always_inline bool process__is_announced(const struct scratch *s,
+						  const struct pp_proc_info *info)
+{
+	__u32 slot = s->rec.key.slot;
+
+	return *AT_SLOT(info->window, slot) == *AT_SLOT(pp_run.window, slot);
+}
+
+static __always_inline void process__set_announced(const struct scratch *s,
+						   struct pp_proc_info *info)
+{
+	__u32 slot = s->rec.key.slot;
+
+	*AT_SLOT(info->window, slot) = *AT_SLOT(pp_run.window, slot);
 }
 
 /* Not there: added, and announced. */
@@ -39,7 +57,7 @@ static __noinline void process__add(struct scratch *s, __u64 *cnt, const struct 
 	__u64 now_ns = bpf_ktime_get_ns();
 
 	if (!ask_for_maps(s, cnt, PP_ASK_NEW, now_ns, mm))
-		info.window = pp_run.window;
+		process__set_announced(s, &info);
 	info.asked_ns = now_ns;
 	info.ask_ms = ASK_FIRST_MS;
 	if (bpf_map_update_elem(&pp_procs, &s->rec.key.proc, &info, BPF_NOEXIST))
@@ -57,7 +75,7 @@ static __always_inline void ask_when_due(struct scratch *s, struct pp_proc_info 
 	if (ask_for_maps(s, cnt, why, now_ns, mm))
 		return;
 	info->asked_ns = now_ns;
-	info->window = pp_run.window;
+	process__set_announced(s, info);
 }
 
 #endif

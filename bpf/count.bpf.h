@@ -15,6 +15,12 @@ static __always_inline struct pp_cpu_counters *cpu_counters(void)
 	return bpf_map_lookup_elem(&pp_counters, &zero);
 }
 
+/* The counters of a run, and those of no run in particular. */
+static __always_inline __u64 *counters_of(struct pp_cpu_counters *cpu, __u32 slot, __u32 generation)
+{
+	return (*AT_SLOT(cpu->cnt, slot))[generation];
+}
+
 /* Which maps and counters to write now. Read once per sample. */
 static __always_inline __u32 generation_now(void)
 {

@@ -33,4 +33,12 @@ extern struct pp_tables pp_tables;
 		_i &(mask);                  \
 	})
 
+/* An element of an array by slot: hidden from clang, which ors a small index into an aligned address. */
+#define AT_SLOT(array, slot)                       \
+	({                                         \
+		typeof(&(array)[0]) _a = (array);  \
+		asm volatile("" : "+r"(_a));       \
+		&_a[MASKED((slot), PP_SLOTS - 1)]; \
+	})
+
 #endif

@@ -7,6 +7,12 @@
 #include "count.bpf.h"
 #include "task.bpf.h"
 
+/* Whose descendant the child becomes, for one run. */
+static __always_inline __u32 inherited_root(const struct pp_filter_pid *parent, __u32 slot)
+{
+	return pp_run.filters[slot] & PP_FILTER_FOLLOW ? parent->root[slot] : 0;
+}
+
 /* TP_PROTO(parent, child): before the child runs for the first time. */
 SEC("raw_tp/sched_process_fork")
 int pp_fork(struct bpf_raw_tracepoint_args *ctx)
@@ -16,23 +22,28 @@ int pp_fork(struct bpf_raw_tracepoint_args *ctx)
 	struct pp_cpu_counters *cpu = cpu_counters();
 	__u32 parent_tgid = BPF_CORE_READ(parent, tgid);
 	__u32 child_tgid = BPF_CORE_READ(child, tgid);
+	__u32 generation = generation_now();
 	struct pp_filter_pid *known, added = {};
-
-	__u64 *cnt;
 
 	if (!cpu)
 		return 0;
-	cnt = cpu->cnt[generation_now()];
-	count(cnt, PP_CNT_RUNS_FORK);
+	count(counters_of(cpu, 0, generation), PP_CNT_RUNS_FORK);
 	if (child_tgid == parent_tgid) /* a thread: the filter is by process */
 		return 0;
 	known = bpf_map_lookup_elem(&pp_filter_pids, &parent_tgid);
-	if (!known || !(known->flags & PP_FILTER_FOLLOW))
+	if (!known)
+		return 0;
+	added.root[0] = inherited_root(known, 0);
+	added.root[1] = inherited_root(known, 1);
+	if (!added.root[0] && !added.root[1])
 		return 0;
 	added.start_ticks = BPF_CORE_READ(child, start_boottime) / PP_NSEC_PER_TICK;
-	added.flags = PP_FILTER_FOLLOW;
-	if (bpf_map_update_elem(&pp_filter_pids, &child_tgid, &added, BPF_ANY))
-		count(cnt, PP_CNT_FILTER_FULL);
+	if (!bpf_map_update_elem(&pp_filter_pids, &child_tgid, &added, BPF_ANY))
+		return 0;
+	if (added.root[0])
+		count(counters_of(cpu, 0, generation), PP_CNT_FILTER_FULL);
+	if (added.root[1])
+		count(counters_of(cpu, 1, generation), PP_CNT_FILTER_FULL);
 	return 0;
 }
 
@@ -46,7 +57,7 @@ int pp_exit(struct bpf_raw_tracepoint_args *ctx)
 
 	if (!cpu)
 		return 0;
-	count(cpu->cnt[generation_now()], PP_CNT_RUNS_EXIT);
+	count(counters_of(cpu, 0, generation_now()), PP_CNT_RUNS_EXIT);
 	if (BPF_CORE_READ(task, signal, live.counter) == 0)
 		bpf_map_delete_elem(&pp_filter_pids, &tgid);
 	return 0;
@@ -70,6 +81,20 @@ static __always_inline bool exec_is_within_budget(__u64 now_ns)
 	return pp_execs.cnt++ < EXECS_A_SECOND;
 }
 
+/* The runs that may sample it, a bit each. */
+static __always_inline __u32 runs_of(__u32 tgid)
+{
+	struct pp_filter_pid *wanted = bpf_map_lookup_elem(&pp_filter_pids, &tgid);
+	__u32 slots = 0;
+
+#pragma unroll
+	for (__u32 slot = 0; slot < PP_SLOTS; slot++)
+		if (pp_run.filters[slot] & PP_FILTER_ON &&
+		    (!(pp_run.filters[slot] & PP_FILTER_PIDS) || (wanted && wanted->root[slot])))
+			slots |= 1u << slot;
+	return slots;
+}
+
 /* TP_PROTO(task, old_pid, bprm): the new image is in place, its loader has not run yet. */
 SEC("raw_tp/sched_process_exec")
 int pp_exec(struct bpf_raw_tracepoint_args *ctx)
@@ -81,12 +106,12 @@ int pp_exec(struct bpf_raw_tracepoint_args *ctx)
 
 	if (!cpu)
 		return 0;
-	count(cpu->cnt[generation_now()], PP_CNT_RUNS_EXEC);
+	count(counters_of(cpu, 0, generation_now()), PP_CNT_RUNS_EXEC);
 	rec.head.time_ns = bpf_ktime_get_ns();
 	rec.tid = (__u32)bpf_get_current_pid_tgid();
 	rec.proc.tgid = bpf_get_current_pid_tgid() >> 32;
-	if ((pp_run.filters & PP_FILTER_PIDS) &&
-	    !bpf_map_lookup_elem(&pp_filter_pids, &rec.proc.tgid))
+	rec.slots = runs_of(rec.proc.tgid);
+	if (!rec.slots)
 		return 0;
 	if (!exec_is_within_budget(rec.head.time_ns))
 		return 0;
@@ -99,7 +124,8 @@ int pp_exec(struct bpf_raw_tracepoint_args *ctx)
 	bpf_get_current_comm(rec.comm, sizeof(rec.comm));
 	if (bpf_ringbuf_output(&pp_ring, &rec, sizeof(rec), 0))
 		return 0; /* its first sample asks again */
-	info.window = pp_run.window;
+	info.window[0] = rec.slots & 1 ? pp_run.window[0] : 0;
+	info.window[1] = rec.slots & 2 ? pp_run.window[1] : 0;
 	info.asked_ns = rec.head.time_ns;
 	info.ask_ms = PP_EXEC_ANSWER_MS;
 	bpf_map_update_elem(&pp_procs, &rec.proc, &info, BPF_NOEXIST);

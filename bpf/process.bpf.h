@@ -59,7 +59,7 @@ static __always_inline void process__look(struct scratch *s, __u64 *cnt, struct 
 	s->rec.key.maps_tgid = 0;
 	if (info)
 		epoch = process__take_ranges(&s->walk, info, &s->rec.key.proc);
-	if (epoch && info->window == pp_run.window && task__same_maps(&info->mm)) {
+	if (epoch && process__is_announced(s, info) && task__same_maps(&info->mm)) {
 		s->rec.key.maps = epoch << 2;
 		return;
 	}
@@ -79,7 +79,7 @@ static __always_inline void process__look(struct scratch *s, __u64 *cnt, struct 
 		process__add(s, cnt, mm);
 		return;
 	}
-	if (info && info->window != pp_run.window)
+	if (info && !process__is_announced(s, info))
 		why = PP_ASK_NEW;
 	if (info && why)
 		ask_when_due(s, info, cnt, why, mm);

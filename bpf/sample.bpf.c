@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * CPU samples: filter, kernel stack by the kernel's own unwinder, user stack by unwind.bpf.h, and the sum of
+ * CPU samples of one or two runs at once: filter, kernel stack by the kernel's own unwinder, user stack by unwind.bpf.h, and the sum of
  * it in maps. A stack is stored once, before any count refers to it; where a map is full the whole sample
  * goes through the ring, and where that is full too it is counted as lost. Not here: names, mappings.
  */
@@ -231,25 +231,31 @@ static __always_inline void keep_sample(struct scratch *s, __u64 *cnt, __u32 gen
 }
 
 /* Returns 0 to go on, else the counter of the reason. Cheapest first; nothing is unwound before. */
-static __always_inline __u32 filtered_by(struct scratch *s, __u32 filters)
+static __always_inline __u32 filtered_by(struct scratch *s, __u32 slot)
 {
+	__u32 filters = *AT_SLOT(pp_run.filters, slot);
+
 	if ((filters & PP_FILTER_NO_IDLE) && !s->rec.tid)
 		return PP_CNT_FILTERED_IDLE;
 	if (filters & PP_FILTER_PIDS) {
 		__u32 tgid = s->rec.key.proc.tgid;
 		struct pp_filter_pid *wanted = bpf_map_lookup_elem(&pp_filter_pids, &tgid);
 
-		if (!wanted ||
+		if (!wanted || !*AT_SLOT(wanted->root, slot) ||
 		    wanted->start_ticks != s->rec.key.proc.start_boottime_ns / PP_NSEC_PER_TICK)
 			return PP_CNT_FILTERED_PID;
 	}
-	if ((filters & PP_FILTER_COMMS) && !bpf_map_lookup_elem(&pp_filter_comms, s->rec.key.comm))
-		return PP_CNT_FILTERED_COMM;
+	if (filters & PP_FILTER_COMMS) {
+		__u32 *slots = bpf_map_lookup_elem(&pp_filter_comms, s->rec.key.comm);
+
+		if (!slots || !(*slots >> slot & 1))
+			return PP_CNT_FILTERED_COMM;
+	}
 	return 0;
 }
 
-static __always_inline void take_sample(struct perf_context *ctx, __u64 *cnt, __u32 generation,
-					bool by_tables)
+static __always_inline void take_sample(struct perf_context *ctx, __u64 *cnt, __u32 slot,
+					__u32 generation, bool by_tables)
 {
 	struct scratch *s = scratch_get();
 	__u64 pid_tgid = bpf_get_current_pid_tgid();
@@ -265,13 +271,14 @@ static __always_inline void take_sample(struct perf_context *ctx, __u64 *cnt, __
 	s->rec.key.proc.tgid = pid_tgid >> 32;
 	task__read_id(&s->rec.key.proc, &has_mm);
 	bpf_get_current_comm(s->rec.key.comm, PP_COMM_BYTES);
-	reason = filtered_by(s, pp_run.filters);
+	reason = filtered_by(s, slot);
 	if (reason) {
 		count(cnt, reason);
 		return;
 	}
 	s->rec.key.cgroup_id = bpf_get_current_cgroup_id();
 	s->rec.key.event = 0;
+	s->rec.key.slot = slot;
 	s->rec.key.maps = 0;
 	s->rec.key.maps_tgid = 0;
 	read_kernel_stack(ctx, s);
@@ -285,20 +292,20 @@ static __always_inline int sample(struct perf_context *ctx, bool by_tables)
 {
 	struct pp_cpu_counters *cpu = cpu_counters();
 	__u64 begin_ns, accepted, *cnt;
-	__u32 generation;
+	__u32 slot = PP_PERIOD_SLOT(ctx->sample_period), generation;
 
 	if (!cpu)
 		return 0;
 	/* Locked: orders "entered" before the reading of the generation. */
 	__sync_fetch_and_add(&cpu->entered, 1);
 	generation = generation_now();
-	cnt = cpu->cnt[generation];
+	cnt = counters_of(cpu, slot, generation);
 	if (cnt[PP_CNT_TAKEN] % TIMED_EVERY) {
-		take_sample(ctx, cnt, generation, by_tables);
+		take_sample(ctx, cnt, slot, generation, by_tables);
 	} else {
 		begin_ns = bpf_ktime_get_ns();
 		accepted = cnt[PP_CNT_ACCEPTED];
-		take_sample(ctx, cnt, generation, by_tables);
+		take_sample(ctx, cnt, slot, generation, by_tables);
 		if (cnt[PP_CNT_ACCEPTED] != accepted) { /* filtered ones would flatter the mean */
 			count(cnt, PP_CNT_TIMED);
 			cnt[PP_CNT_TIMED_NS] += bpf_ktime_get_ns() - begin_ns;

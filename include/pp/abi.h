@@ -7,10 +7,9 @@
  * pointers. Include <linux/types.h> (or the BPF equivalent) first.
  */
 #include "pp/abi_counters.h"
+#include "pp/abi_run.h"
 #include "pp/abi_stack.h"
 #include "pp/abi_unwind.h"
-
-#define PP_COMM_BYTES 16
 
 struct pp_proc_id {
 	__u32 tgid;
@@ -25,7 +24,8 @@ struct pp_sample_key {
 	struct pp_stack_id user_stack;
 	struct pp_stack_id kernel_stack;
 	char comm[PP_COMM_BYTES];
-	__u32 event;
+	__u16 event;
+	__u16 slot; /* of the run */
 	__u32 end; /* of the user stack: enum pp_end, PP_WALK_* */
 	__u32 maps; /* epoch << 2 | PP_MAPS_*: the mappings that its addresses belong to; 0: not told */
 	__u32 maps_tgid; /* whose mappings these are: a young child walks by its parent's; 0: its own */
@@ -48,14 +48,13 @@ struct pp_count {
 
 /* The process table. Programs add a process; user space fills in its ranges and removes it. */
 struct pp_proc_info {
-	__u32 window; /* pp_run.window in which it was announced */
+	__u32 window[PP_SLOTS]; /* pp_run.window in which it was announced to each run */
 	__u32 epoch; /* of its ranges; grows when they change; 0: none known yet */
 	__u32 range_first; /* in pp_ranges */
 	__u32 range_cnt;
+	__u32 ask_ms; /* not again before so long; PP_ASK_CHANGED_MS if executable memory has changed */
 	__u64 check; /* pp_proc_check(): an element may be recycled while a program reads it */
 	__u64 asked_ns; /* CLOCK_MONOTONIC: when a program asked last */
-	__u32 ask_ms; /* not again before so long; PP_ASK_CHANGED_MS if executable memory has changed */
-	__u32 pad;
 	struct pp_mm mm; /* as reported with the request after which the ranges were read */
 };
 static inline __u64 pp_proc_check(const struct pp_proc_id *id, __u32 epoch, __u32 range_first,
@@ -65,32 +64,6 @@ static inline __u64 pp_proc_check(const struct pp_proc_id *id, __u32 epoch, __u3
 		       0x9e3779b97f4a7c15ull ^
 	       (((__u64)epoch << 32 | range_first) + ((__u64)range_cnt << 40));
 }
-
-/* Key of the thread name filter: as the kernel has it, zero-padded. */
-struct pp_comm {
-	char text[PP_COMM_BYTES];
-};
-
-/* pids filter: tgid -> this. */
-#define PP_FILTER_FOLLOW 1u /* children are added by pp_fork */
-struct pp_filter_pid {
-	__u64 start_ticks; /* start_boottime in USER_HZ ticks: a reused pid does not match */
-	__u32 flags;
-	__u32 pad;
-};
-
-#define PP_NSEC_PER_TICK 10000000ull /* USER_HZ is 100 on every Linux ABI */
-
-/* Switches of a run, written by user space into the programs' .bss. */
-struct pp_run {
-	__u32 generation; /* 0 or 1: which maps and counters to write */
-	__u32 filters; /* PP_FILTER_* bits */
-	__u32 window; /* a process is announced once in each */
-	__u32 pad;
-};
-#define PP_FILTER_PIDS	  1u
-#define PP_FILTER_COMMS	  2u
-#define PP_FILTER_NO_IDLE 4u
 
 /* Ring records: length and kind first, checked in that order. */
 enum pp_rec_kind { PP_REC_PROC = 1, PP_REC_STACK = 2, PP_REC_PAGE = 3 };
@@ -114,7 +87,8 @@ struct pp_rec_proc {
 	struct pp_rec_head head;
 	struct pp_proc_id proc;
 	__u32 tid;
-	__u32 why; /* enum pp_ask */
+	__u16 why; /* enum pp_ask */
+	__u16 slots; /* the runs that ask, a bit each */
 	char comm[PP_COMM_BYTES];
 	struct pp_mm mm;
 };

@@ -40,14 +40,15 @@ enum pp_counter {
 };
 
 #define PP_GENERATIONS 2 /* of maps and counters: one is written, the other drained */
+#define PP_SLOTS       2 /* runs at once; a power of two */
 
 /*
- * What a program writes per CPU. Counters stand by generation, as the maps do, so that what a drain finds
- * and what was counted agree exactly. entered and left enclose each run of pp_sample: after a flip, the old
+ * What a program writes per CPU. Counters stand by run, and by generation as the maps do, so that what a drain
+ * finds and what was counted agree exactly. What concerns no run is counted in the first slot. entered and left enclose each run of pp_sample: after a flip, the old
  * generation is still once left has caught up with the entered that was read after the flip.
  */
 struct pp_cpu_counters {
-	__u64 cnt[PP_GENERATIONS][PP_CNT_MAX];
+	__u64 cnt[PP_SLOTS][PP_GENERATIONS][PP_CNT_MAX];
 	__u64 entered;
 	__u64 left;
 };

@@ -2,9 +2,11 @@
 #ifndef PP_COLLECT_H
 #define PP_COLLECT_H
 /*
- * The only room that knows libbpf: probe, load once, switch sources on and off one at a time, drain.
- * Always true: a link exists exactly when its source is on; the arithmetic of abi.h's counters holds after
- * each stop. Loop thread only, but for the wait after a flip, which runs on a worker.
+ * The only room that knows libbpf: probe, load once, switch sources on and off one at a time, drain. Up to
+ * PP_SLOTS runs at once: each has its own events, filters, counters and sums; maps, drains and the process
+ * table are shared. Always true: a link exists exactly when its source is on; the arithmetic of abi.h's
+ * counters holds for each run after each drain. Loop thread only, but for the wait after a flip, which runs
+ * on a worker.
  */
 #include <linux/types.h>
 #include <stdbool.h>
@@ -50,24 +52,37 @@ struct collect_count {
 	uint64_t cnt;
 	uint64_t until_ns; /* CLOCK_MONOTONIC: its samples were taken before */
 };
+/* What all runs share. */
 struct collect_ops {
-	/* Read a process's maps: its first sample in a window, or they have changed. Promptly. */
+	/*
+	 * Read a process's maps: its first sample in a window of a run of proc->slots, or they have changed.
+	 * Promptly.
+	 */
 	void (*process)(void *arg, const struct pp_rec_proc *proc);
 	void (*page)(void *arg, const struct pp_rec_page *page); /* convert it; NULL: not wanted */
+	void (*drained)(void *arg, int err); /* after each drain, before the runs'; may be NULL */
+	void *arg;
+};
+void collect__listen(struct collect *self, const struct collect_ops *ops);
+
+struct collect_run_ops {
 	void (*count)(void *arg, const struct collect_count *count); /* during a drain */
 	void (*drained)(void *arg, int err,
 			bool is_last); /* after each drain; is_last after collect__stop */
 	void *arg;
 };
 
-/* Open, attach, enable. The process table is empty then. -EBUSY; -errno with *ret_why. */
+/*
+ * Open, attach, enable. The process table is empty for the first of several. *ret_slot names the run until
+ * drained(is_last). -EBUSY; -errno with *ret_why.
+ */
 int collect__start(struct collect *self, const struct session_spec *spec,
-		   const struct collect_ops *ops, const char **ret_why);
-/* Adds a process (and what it forks) to the running filter. */
-int collect__add_pid(struct collect *self, uint32_t pid, bool follow);
+		   const struct collect_run_ops *ops, uint32_t *ret_slot, const char **ret_why);
+/* The spec's pids, comms and children from now on, what stays wanted without a gap. -errno: as before. */
+int collect__change(struct collect *self, uint32_t slot, const struct session_spec *spec);
 /* Disables and detaches at once, then a last drain; drained(is_last) follows. */
-void collect__stop(struct collect *self);
-/* Flip and drain between windows of a continuous run; drained(is_last = false) follows. */
+void collect__stop(struct collect *self, uint32_t slot);
+/* Flip and drain, of all runs; drained(is_last = false) follows. -EBUSY: one goes on. */
 int collect__drain(struct collect *self);
 
 struct collect_stats {
@@ -80,12 +95,12 @@ struct collect_stats {
 	bool clock_is_software;
 };
 /*
- * Sums of the drains since collect__start or collect__mark: exact for what was delivered by then. expected
+ * Sums of a run's drains since collect__start or collect__mark: exact for what was delivered by then. expected
  * may differ from taken by a sample per CPU at a window's edge.
  */
-void collect__stats(const struct collect *self, struct collect_stats *ret_stats);
-/* Begins a new window: sums are forgotten, processes are announced again. From inside drained(). */
-void collect__mark(struct collect *self);
+void collect__stats(const struct collect *self, uint32_t slot, struct collect_stats *ret_stats);
+/* Begins a run's next window: sums are forgotten, processes are announced again. From inside drained(). */
+void collect__mark(struct collect *self, uint32_t slot);
 
 /* What this kernel and these permissions allow; rows for `pulseprof feature probe`. */
 struct collect_feature {

@@ -107,6 +107,12 @@ int proc_table__find_at(struct proc_table *self, const struct proc_id *id, uint3
  */
 int proc_table__verify(struct proc_table *self, const struct proc_id *id, uint32_t tid,
 		       uint32_t epoch, uint64_t now_ns, uint64_t until_ns, bool is_urgent);
+/*
+ * What another table has read last of a process, with its epochs and files, stands here too, as if read at the
+ * same time. Returns 0; -ESRCH when the other knows nothing of it; -E2BIG, -ENOMEM.
+ */
+int proc_table__adopt(struct proc_table *self, const struct proc_table *from,
+		      const struct proc_id *id);
 /* The process of that pid that was noted last: 0, -ESRCH. */
 int proc_table__latest(const struct proc_table *self, uint32_t pid, struct proc_id *ret_id);
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Drives include/pp/collect.h beyond its limits: collect_stress NAME=VALUE... with the tunings of struct
- * collect_tuning and seconds=N and pid=N. Samples the whole host or that process, drains all the time, and prints what the kernel
- * counted beside what came out of its maps, one NAME=VALUE a line. It judges nothing: the .t files do.
+ * collect_tuning and seconds=N, pid=N and beside=HZ. Samples the whole host or that process, drains all the time, and
+ * prints what the kernel counted beside what came out of its maps, one NAME=VALUE a line. beside: a run of the
+ * whole host goes on at that rate before and after (names beside_*). It judges nothing: the .t files do.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,12 @@ struct stress {
 	struct loop_timer *deadline;
 	uint64_t seconds;
 	uint32_t pid; /* 0: the whole host */
+	uint32_t slot;
+	uint32_t beside_hz; /* 0: none */
+	uint32_t beside_slot;
+	uint64_t beside_drained;
+	struct collect_stats beside_stats;
+	struct collect_stats stats;
 	uint64_t drained; /* sum of the counts that came out */
 	uint64_t counts; /* how many came out */
 	uint64_t drains;
@@ -69,6 +76,25 @@ static void on_drained(void *arg, int err, bool is_last)
 	self->drains++;
 	if (err && !self->err)
 		self->err = err;
+	collect__stats(self->collect, self->slot, &self->stats);
+	if (is_last && self->beside_hz)
+		collect__stop(self->collect, self->beside_slot);
+	else if (is_last)
+		loop__stop(self->loop);
+}
+
+static void on_beside_count(void *arg, const struct collect_count *count)
+{
+	struct stress *self = arg;
+
+	self->beside_drained += count->cnt;
+}
+
+static void on_beside_drained(void *arg, int err, bool is_last)
+{
+	struct stress *self = arg;
+
+	collect__stats(self->collect, self->beside_slot, &self->beside_stats);
 	if (is_last)
 		loop__stop(self->loop);
 }
@@ -77,7 +103,7 @@ static void on_deadline(void *arg)
 {
 	struct stress *self = arg;
 
-	collect__stop(self->collect);
+	collect__stop(self->collect, self->slot);
 }
 
 static int parse_word(const char *word, struct stress *self, struct collect_tuning *tuning)
@@ -93,6 +119,7 @@ static int parse_word(const char *word, struct stress *self, struct collect_tuni
 	}
 	WORD("seconds", self->seconds)
 	WORD("pid", self->pid)
+	WORD("beside", self->beside_hz)
 	WORD("rate_hz", tuning->rate_hz)
 	WORD("count_entries", tuning->count_entries)
 	WORD("stack_entries", tuning->stack_entries)
@@ -118,10 +145,9 @@ static void print_result(const struct stress *self)
 		PP_COUNTERS(X)
 #undef X
 	};
-	struct collect_stats stats;
+	const struct collect_stats stats = self->stats, beside = self->beside_stats;
 	uint64_t filtered = 0, lost = 0;
 
-	collect__stats(self->collect, &stats);
 	for (uint32_t i = 0; i < PP_CNT_MAX; i++) {
 		printf("counter_%s=%llu\n", names[i], (unsigned long long)stats.counters[i]);
 		if (!strcmp(kinds[i], "FILTERED"))
@@ -138,17 +164,42 @@ static void print_result(const struct stress *self)
 	       (unsigned long long)self->drains, (unsigned long long)self->dangling,
 	       (unsigned long long)self->shapeless);
 	printf("to_bottom=%llu\n", (unsigned long long)self->to_bottom);
+	printf("beside_taken=%llu\nbeside_accepted=%llu\nbeside_idle=%llu\nbeside_expected=%llu\n"
+	       "beside_drained=%llu\n",
+	       (unsigned long long)beside.counters[PP_CNT_TAKEN],
+	       (unsigned long long)beside.counters[PP_CNT_ACCEPTED],
+	       (unsigned long long)beside.counters[PP_CNT_FILTERED_IDLE],
+	       (unsigned long long)beside.expected, (unsigned long long)self->beside_drained);
 	printf("processes=%llu\nerr=%s\n", (unsigned long long)self->processes,
 	       self->err ? errname(self->err) : "0");
+}
+
+/* The run at the tuning's rate, and before it the one beside it. */
+static int start_runs(struct stress *self, struct session_spec *spec, const char **ret_why)
+{
+	const struct collect_ops ops = { .process = on_process, .arg = self };
+	const struct collect_run_ops run_ops = { .count = on_count,
+						 .drained = on_drained,
+						 .arg = self };
+	const struct collect_run_ops beside_ops = { .count = on_beside_count,
+						    .drained = on_beside_drained,
+						    .arg = self };
+	struct session_spec beside;
+	int err = 0;
+
+	collect__listen(self->collect, &ops);
+	session_spec__init(&beside);
+	beside.rate_hz = self->beside_hz;
+	if (self->beside_hz)
+		err = collect__start(self->collect, &beside, &beside_ops, &self->beside_slot,
+				     ret_why);
+	return err ? err : collect__start(self->collect, spec, &run_ops, &self->slot, ret_why);
 }
 
 int main(int argc, char **argv)
 {
 	struct collect_tuning tuning = { 0 };
 	struct stress self = { .seconds = 3 };
-	struct collect_ops ops = {
-		.process = on_process, .count = on_count, .drained = on_drained, .arg = &self
-	};
 	struct session_spec spec;
 	struct sysroot root;
 	const char *why = "";
@@ -158,13 +209,17 @@ int main(int argc, char **argv)
 		if (parse_word(argv[i], &self, &tuning))
 			return 2;
 	session_spec__init(&spec);
+	if (self.beside_hz) { /* the tuning's would be that of both */
+		spec.rate_hz = tuning.rate_hz ?: spec.rate_hz;
+		tuning.rate_hz = 0;
+	}
 	if (self.pid && session_spec__add_pid_num(&spec, self.pid, &why))
 		return 2;
 	err = sysroot__open_root(&root, "/");
 	err = err ? err : loop__new(&self.loop);
 	err = err ? err : loop_timer__new(self.loop, on_deadline, &self, &self.deadline);
 	err = err ? err : collect__new(self.loop, &root, &tuning, &self.collect, &why);
-	err = err ? err : collect__start(self.collect, &spec, &ops, &why);
+	err = err ? err : start_runs(&self, &spec, &why);
 	if (err) {
 		fprintf(stderr, "collect_stress: %s: %s\n", why ? why : "", errname(err));
 		return 1;

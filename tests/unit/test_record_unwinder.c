@@ -141,6 +141,7 @@ static struct unwinder *begin(struct rig *rig, bool has_no_walk)
 	assert_int_equal(window__begin(&rig->window, &rig->root), 0);
 	assert_int_equal(unwinder__new(NULL, &rig->root, NULL, &options, &unwinder), 0);
 	unwinder__begin(unwinder);
+	unwinder__mark(unwinder, &rig->window.mark);
 	return unwinder;
 }
 
@@ -156,6 +157,16 @@ static void ask(struct rig *rig, struct unwinder *unwinder, uint32_t tgid, enum 
 	};
 
 	unwinder__process(unwinder, rig->window.table, &rec);
+}
+
+/* A window ends and the next one begins, as of a single run. */
+static void end_window(struct rig *rig, struct unwinder *unwinder,
+		       struct profile_tables *ret_tables)
+{
+	const struct unwinder_mark *mark = &rig->window.mark;
+
+	unwinder__end_window(unwinder, mark, mark->window, ret_tables);
+	unwinder__mark(unwinder, &rig->window.mark);
 }
 
 static void a_new_process_gets_its_ranges(void **state)
@@ -245,7 +256,7 @@ static void without_the_walk_maps_are_read_and_nothing_else_happens(void **state
 	assert_int_equal(kernel.row.epoch, 0);
 	unwinder__drained(unwinder);
 	unwinder__tick(unwinder);
-	unwinder__end_window(unwinder, &tables);
+	end_window(rig, unwinder, &tables);
 	assert_false(tables.on);
 	unwinder__end(unwinder);
 	wire_expire();
@@ -268,13 +279,13 @@ static void pages_drains_and_ticks_are_passed_on(void **state)
 	unwinder__page(unwinder, &page);
 	unwinder__tick(unwinder);
 	assert_int_equal(kernel.pages + kernel.ticks, 2);
-	unwinder__end_window(unwinder, &tables);
+	end_window(rig, unwinder, &tables);
 	assert_true(tables.on);
 	assert_int_equal(tables.pages, 3);
-	assert_int_equal(tables.pages_converted, 10);
+	assert_int_equal(tables.pages_converted, 0);
 	unwinder__drained(unwinder);
 	assert_int_equal(kernel.settled, 1);
-	unwinder__end_window(unwinder, &tables);
+	end_window(rig, unwinder, &tables);
 	assert_int_equal(tables.pages_converted, 10); /* of this window alone */
 	unwinder__free(unwinder);
 }
@@ -288,14 +299,53 @@ static void who_was_not_sampled_in_a_window_is_forgotten(void **state)
 	for (uint32_t pid = 1000; pid < 1010; pid++) /* gone before their maps could be read */
 		ask(rig, unwinder, pid, PP_ASK_NEW, 1);
 	ask(rig, unwinder, 42, PP_ASK_NEW, 1);
-	unwinder__end_window(unwinder, &tables);
+	end_window(rig, unwinder, &tables);
 	assert_int_equal(kernel.drops_kernel, 0);
 	ask(rig, unwinder, 42, PP_ASK_NEW, 1);
-	unwinder__end_window(unwinder, &tables);
+	end_window(rig, unwinder, &tables);
 	assert_int_equal(kernel.drops_kernel, 10);
 	assert_int_equal(kernel.drops_tables, 10);
-	unwinder__end_window(unwinder, &tables);
+	end_window(rig, unwinder, &tables);
 	assert_int_equal(kernel.drops_kernel, 11);
+	unwinder__free(unwinder);
+}
+
+static void who_was_sampled_in_a_longer_window_of_another_run_stays(void **state)
+{
+	struct rig *rig = *state;
+	struct unwinder *unwinder = begin(rig, false);
+	const uint32_t longer = rig->window.mark.window;
+	struct profile_tables tables;
+	struct unwinder_mark brief;
+
+	ask(rig, unwinder, 42, PP_ASK_NEW, 1);
+	for (uint32_t i = 0; i < 3; i++) { /* three short runs beside it */
+		unwinder__mark(unwinder, &brief);
+		ask(rig, unwinder, 1000 + i, PP_ASK_NEW, 1);
+		unwinder__end_window(unwinder, &brief, longer, &tables);
+	}
+	assert_int_equal(kernel.drops_kernel, 0);
+	end_window(rig, unwinder, &tables);
+	assert_int_equal(kernel.drops_kernel, 0); /* all of them: in this window */
+	end_window(rig, unwinder, &tables);
+	assert_int_equal(kernel.drops_kernel, 4);
+	unwinder__free(unwinder);
+}
+
+static void each_run_is_told_what_came_in_its_own_window(void **state)
+{
+	struct rig *rig = *state;
+	struct unwinder *unwinder = begin(rig, false);
+	struct profile_tables tables;
+	struct unwinder_mark second;
+
+	unwinder__drained(unwinder);
+	unwinder__mark(unwinder, &second);
+	unwinder__drained(unwinder);
+	unwinder__end_window(unwinder, &second, 1, &tables);
+	assert_int_equal(tables.pages_converted, 10);
+	unwinder__end_window(unwinder, &rig->window.mark, 1, &tables);
+	assert_int_equal(tables.pages_converted, 20);
 	unwinder__free(unwinder);
 }
 
@@ -346,6 +396,8 @@ int main(void)
 		RIG_TEST(without_the_walk_maps_are_read_and_nothing_else_happens),
 		RIG_TEST(pages_drains_and_ticks_are_passed_on),
 		RIG_TEST(who_was_not_sampled_in_a_window_is_forgotten),
+		RIG_TEST(who_was_sampled_in_a_longer_window_of_another_run_stays),
+		RIG_TEST(each_run_is_told_what_came_in_its_own_window),
 		RIG_TEST(ten_idle_minutes_give_everything_back),
 		RIG_TEST(of_many_processes_those_that_have_gone_are_dropped),
 	};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Draining one generation of maps: flip on the loop; on a worker wait until no program writes the old
+ * Draining one generation of maps, for all runs at once: flip on the loop; on a worker wait until no program writes the old
  * maps, then batch lookup-and-delete; on the loop again settle the counters and deliver. Because counters
  * stand by generation, what is delivered and what was counted agree exactly.
  */
@@ -181,7 +181,7 @@ static void deliver_count(const struct drain *self, const struct pp_count *from)
 {
 	const struct drained_stack *user = find_stack(self, &from->key.user_stack);
 	const struct drained_stack *kernel = find_stack(self, &from->key.kernel_stack);
-	struct collect *collect = self->collect;
+	const struct slot *slot = &self->collect->slots[from->key.slot % PP_SLOTS];
 	struct collect_count count = {
 		.key = &from->key,
 		.tid = from->tid,
@@ -195,56 +195,106 @@ static void deliver_count(const struct drain *self, const struct pp_count *from)
 		.until_ns = self->waited_ns,
 	};
 
-	collect->ops.count(collect->ops.arg, &count);
+	if (self->slots >> from->key.slot % PP_SLOTS & 1)
+		slot->ops.count(slot->ops.arg, &count);
 }
 
 /* Expected is what the events say; a sample at a drain's edge may fall to either side, so it is carried. */
-static void settle_expected(struct collect *self, const struct drain *drain)
+static void settle_expected(struct slot *self, uint64_t expected, uint64_t enabled_ns)
 {
-	self->stats.expected += drain->expected - self->expected_before;
-	self->stats.enabled_ns += drain->enabled_ns - self->enabled_before_ns;
-	self->expected_before = drain->expected;
-	self->enabled_before_ns = drain->enabled_ns;
+	self->stats.expected += expected - self->expected_before;
+	self->stats.enabled_ns += enabled_ns - self->enabled_before_ns;
+	self->expected_before = expected;
+	self->enabled_before_ns = enabled_ns;
+}
+
+static void deliver(struct collect *self, int err)
+{
+	struct drain *drain = &self->drain;
+
+	ring__consume(self);
+	if (!err)
+		err = counters__settle(self, drain->generation, drain->slots);
+	for (uint32_t s = 0; s < PP_SLOTS; s++)
+		if (drain->slots >> s & 1)
+			settle_expected(&self->slots[s], drain->expected[s], drain->enabled_ns[s]);
+	for (size_t i = 0; i < drain->count_cnt; i++)
+		deliver_count(drain, &drain->counts[i]);
+}
+
+/* Whoever is told may start, stop and drain from inside; a place is free when its run hears of its end. */
+static void tell_drained(struct collect *self, int err, uint32_t slots, uint32_t last_slots)
+{
+	if (self->ops.drained)
+		self->ops.drained(self->ops.arg, err);
+	for (uint32_t s = 0; s < PP_SLOTS; s++) {
+		struct slot *slot = &self->slots[s];
+		bool is_last = last_slots >> s & 1;
+
+		if (!(slots >> s & 1))
+			continue;
+		if (is_last) {
+			slot->is_on = false;
+			slot->is_stopping = false;
+			filter__clear(self, s);
+		}
+		slot->ops.drained(slot->ops.arg, err, is_last);
+	}
+}
+
+static uint32_t slots_stopping(const struct collect *self)
+{
+	uint32_t slots = 0;
+
+	for (uint32_t s = 0; s < PP_SLOTS; s++)
+		if (self->slots[s].is_stopping)
+			slots |= 1u << s;
+	return slots;
 }
 
 static void finish_on_loop(void *arg, int err)
 {
 	struct drain *self = arg;
 	struct collect *collect = self->collect;
-	struct pp_rec_stack **early = NULL;
+	uint32_t slots = self->slots, last_slots = self->last_slots;
+	struct pp_rec_stack **early;
 	size_t early_cnt;
-	bool is_last = self->is_last;
 
 	if (!err)
 		err = self->err;
-	ring__consume(collect);
-	if (!err)
-		err = counters__settle(collect, self->generation);
-	settle_expected(collect, self);
-	for (size_t i = 0; i < self->count_cnt; i++)
-		deliver_count(self, &self->counts[i]);
+	deliver(collect, err);
 	early = take_ptr(self->early);
 	early_cnt = self->early_cnt;
 	self->early_cnt = 0;
 	drain__clear(self);
 	collect->is_draining = false;
-	if (is_last) {
-		filter__clear(collect);
-		collect->is_stopping = false;
-		collect->is_running = false;
-	}
-	collect->ops.drained(collect->ops.arg, err, is_last);
+	tell_drained(collect, err, slots, last_slots);
 	for (size_t i = 0; i < early_cnt; i++) {
 		ring__deliver_early(collect, early[i]);
 		free(early[i]);
 	}
 	free(early);
-	if (collect->is_stopping &&
-	    !collect->is_draining) /* asked to stop while this drain went on */
-		drain__begin(collect, true);
+	if (slots_stopping(collect) &&
+	    !collect->is_draining) /* asked to while this drain went on */
+		drain__begin(collect);
 }
 
-int drain__begin(struct collect *self, bool is_last)
+static void read_expected(struct drain *self, uint32_t s)
+{
+	const struct slot *slot = &self->collect->slots[s];
+
+	self->expected[s] = slot->is_stopping ? slot->final_expected : slot->expected_before;
+	self->enabled_ns[s] = slot->is_stopping ? slot->final_enabled_ns : slot->enabled_before_ns;
+	/*
+	 * Reading asks each CPU, which answers when its program is done: another wait, which would hide
+	 * a missing first one from the test that holds programs.
+	 */
+	if (!slot->is_stopping && !self->collect->tuning.hold_rounds)
+		(void)perf_set__read(&slot->events, &self->enabled_ns[s], &self->expected[s],
+				     slot->clock.period); /* failing leaves the last values */
+}
+
+int drain__begin(struct collect *self)
 {
 	struct drain *drain = &self->drain;
 	struct pp_run *run = object__run(self);
@@ -254,26 +304,18 @@ int drain__begin(struct collect *self, bool is_last)
 	self->wants_drain = false;
 	memset(drain, 0, sizeof(*drain));
 	drain->collect = self;
-	drain->is_last = is_last;
-	drain->expected = self->expected_before;
-	drain->enabled_ns = self->enabled_before_ns;
+	drain->last_slots = slots_stopping(self);
 	drain->generation = run->generation;
 	/* Full barrier: the counters that the worker reads next are as of after the flip. */
 	__atomic_store_n(&run->generation, !drain->generation, __ATOMIC_SEQ_CST);
-	/*
-	 * Reading asks each CPU, which answers when its program is done: another wait, which would hide
-	 * a missing first one from the test that holds programs.
-	 */
-	if (self->events.cnt && !self->tuning.hold_rounds)
-		(void)perf_set__read(&self->events, &drain->enabled_ns, &drain->expected,
-				     self->clock.period); /* failing leaves the last values */
-	else if (!self->events.cnt) {
-		drain->expected = self->final_expected;
-		drain->enabled_ns = self->final_enabled_ns;
-	}
+	for (uint32_t s = 0; s < PP_SLOTS; s++)
+		if (self->slots[s].is_on) {
+			drain->slots |= 1u << s;
+			read_expected(drain, s);
+		}
 	err = work__submit(self->loop, run_on_worker, finish_on_loop, drain);
-	if (err &&
-	    is_last) /* whoever stops waits for its end: it comes, with what was drained before */
+	if (err && drain->last_slots)
+		/* whoever stops waits for its end: it comes, with what was drained before */
 		finish_on_loop(drain, err);
 	else if (err)
 		self->is_draining = false;

@@ -36,7 +36,8 @@ struct drained_stack {
 struct drain {
 	struct collect *collect;
 	uint32_t generation; /* the one being drained */
-	bool is_last;
+	uint32_t slots; /* the runs that went on at the flip, a bit each */
+	uint32_t last_slots; /* of these, those that had been switched off */
 	int err;
 	struct pp_count *counts;
 	size_t count_cnt, count_cap;
@@ -45,11 +46,29 @@ struct drain {
 	uint64_t *addrs;
 	size_t addr_cnt, addr_cap;
 	struct hash_index by_id;
-	uint64_t expected; /* of the events, read at the flip */
-	uint64_t enabled_ns;
+	uint64_t expected[PP_SLOTS]; /* of the events, read at the flip */
+	uint64_t enabled_ns[PP_SLOTS];
 	uint64_t waited_ns; /* when no program wrote any more */
 	struct pp_rec_stack **early; /* records of the next generation, met while this one drains */
 	size_t early_cnt, early_cap;
+};
+
+/* A run's place. */
+struct slot {
+	bool is_on; /* until its last drain was delivered */
+	bool is_stopping; /* its sources are off, its last drain is to come */
+	struct session_spec spec;
+	struct collect_run_ops ops;
+	struct perf_clock clock;
+	struct perf_set events;
+	int *link_fds; /* one per event, or NULL where the kernel has no perf links */
+	uint64_t settled[PP_GENERATIONS]
+			[PP_CNT_MAX]; /* counters as of each generation's last drain */
+	struct collect_stats stats; /* sums of finished drains */
+	uint64_t expected_before; /* of the events, at the last drain; when they were disabled */
+	uint64_t enabled_before_ns;
+	uint64_t final_expected;
+	uint64_t final_enabled_ns;
 };
 
 struct collect {
@@ -60,7 +79,7 @@ struct collect {
 	struct generation_maps maps[PP_GENERATIONS];
 	uint32_t small_entries;
 	int possible_cpus;
-	struct pp_cpu_counters *cpu_counters; /* scratch for reading the per-CPU map */
+	struct pp_cpu_counters *cpu_counters; /* the loop's scratch for reading the per-CPU map */
 
 	bool has_tables; /* the table walk is loaded */
 	int tables_err; /* why it is not: -errno of the load, 0 if it was not tried */
@@ -71,29 +90,18 @@ struct collect {
 	struct ring_buffer *ring;
 	struct loop_io *ring_io;
 
-	/* a run */
-	bool is_running;
-	bool is_stopping;
+	struct collect_ops ops;
+	struct slot slots[PP_SLOTS];
 	bool is_draining;
 	bool wants_drain;
-	struct session_spec spec;
-	struct collect_ops ops;
-	struct perf_clock clock;
-	struct perf_set events;
-	int *link_fds; /* one per event, or NULL where the kernel has no perf links */
 	struct bpf_link *fork_link;
 	struct bpf_link *exit_link;
 	struct bpf_link *exec_link;
 	struct loop_timer *drain_timer;
 	struct drain drain;
-	uint64_t settled[PP_GENERATIONS]
-			[PP_CNT_MAX]; /* counters as of each generation's last drain */
-	struct collect_stats stats; /* sums of finished drains */
-	uint64_t expected_before; /* of the events, at the last drain */
-	uint64_t enabled_before_ns;
-	uint64_t final_expected; /* when the events were disabled */
-	uint64_t final_enabled_ns;
 };
+
+bool collect__is_running(const struct collect *self);
 
 /* object.c */
 int object__load(struct collect *self, const char **ret_why);
@@ -105,12 +113,16 @@ int tables__map(struct collect *self);
 void tables__unmap(struct collect *self);
 
 /* sources.c: links and events */
-int sources__on(struct collect *self, const char **ret_why);
-void sources__off(struct collect *self);
+int sources__on(struct collect *self, uint32_t slot, const char **ret_why);
+void sources__off(struct collect *self, uint32_t slot);
+/* Attaches what the runs' filters need of forks and exits. */
+int sources__fit(struct collect *self);
 
 /* filter.c */
-int filter__set(struct collect *self, const char **ret_why);
-void filter__clear(struct collect *self); /* and the process table */
+int filter__set(struct collect *self, uint32_t slot, const char **ret_why);
+int filter__change(struct collect *self, uint32_t slot, const struct session_spec *spec);
+void filter__clear(struct collect *self,
+		   uint32_t slot); /* with the last run, the process table too */
 
 /* ring.c */
 int ring__open(struct collect *self);
@@ -119,13 +131,14 @@ void ring__consume(struct collect *self);
 void ring__deliver_early(struct collect *self, const struct pp_rec_stack *rec); /* after a drain */
 
 /* drain.c */
-int drain__begin(struct collect *self, bool is_last);
+int drain__begin(struct collect *self);
 void drain__discard(struct collect *self); /* leftovers of an earlier run; synchronous */
 
 /* counters.c */
-int counters__read(struct collect *self, uint64_t sums[PP_GENERATIONS][PP_CNT_MAX]);
+/* What a run that begins in this slot finds there is not its own. */
+int counters__begin(struct collect *self, uint32_t slot);
 int counters__wait_left(struct collect *self); /* worker; until what had entered has left */
-/* Adds what one generation counted since its last drain to the stats. */
-int counters__settle(struct collect *self, uint32_t generation);
+/* Adds what one generation counted since its last drain to the stats of runs, a bit each. */
+int counters__settle(struct collect *self, uint32_t generation, uint32_t slots);
 
 #endif

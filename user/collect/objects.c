@@ -71,9 +71,8 @@ static int read_counters(const uint32_t *map_ids, uint32_t cnt, uint64_t sums[PP
 		if (bpf_map_lookup_elem(fd, &zero, values))
 			return -errno;
 		for (int cpu = 0; cpu < cpus; cpu++)
-			for (int g = 0; g < PP_GENERATIONS; g++)
-				for (int c = 0; c < PP_CNT_MAX; c++)
-					sums[c] += values[cpu].cnt[g][c];
+			for (int c = 0; c < PP_SLOTS * PP_GENERATIONS * PP_CNT_MAX; c++)
+				sums[c % PP_CNT_MAX] += (&values[cpu].cnt[0][0][0])[c];
 		return 0;
 	}
 	return -ENOENT;

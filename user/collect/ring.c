@@ -25,6 +25,7 @@ static uint32_t rec_kernel_depth(const struct pp_rec_stack *rec, size_t len)
 static void deliver_stack(struct collect *self, const struct pp_rec_stack *rec,
 			  uint32_t kernel_depth)
 {
+	const struct slot *slot = &self->slots[rec->key.slot % PP_SLOTS];
 	struct collect_count count = {
 		.key = &rec->key,
 		.tid = rec->tid,
@@ -38,13 +39,13 @@ static void deliver_stack(struct collect *self, const struct pp_rec_stack *rec,
 		.until_ns = rec->head.time_ns,
 	};
 
-	self->ops.count(self->ops.arg, &count);
+	if (slot->is_on)
+		slot->ops.count(slot->ops.arg, &count);
 }
 
 void ring__deliver_early(struct collect *self, const struct pp_rec_stack *rec)
 {
-	if (self->is_running)
-		deliver_stack(self, rec, rec_kernel_depth(rec, rec->head.len));
+	deliver_stack(self, rec, rec_kernel_depth(rec, rec->head.len));
 }
 
 /* A record of the next generation belongs to what comes after the drain that goes on. */
@@ -77,9 +78,10 @@ static int handle_record(void *arg, void *data, size_t size)
 
 	if (size < sizeof(*head) || head->len < sizeof(*head) || head->len > size)
 		return 0;
-	if (!self->is_running)
+	if (!collect__is_running(self))
 		return 0;
-	if (head->kind == PP_REC_PROC && head->len >= sizeof(struct pp_rec_proc))
+	if (head->kind == PP_REC_PROC && head->len >= sizeof(struct pp_rec_proc) &&
+	    self->ops.process)
 		self->ops.process(self->ops.arg, data);
 	else if (head->kind == PP_REC_PAGE && head->len >= sizeof(struct pp_rec_page) &&
 		 self->ops.page)
@@ -99,8 +101,8 @@ static void on_ring(void *arg, int events, int err)
 	struct collect *self = arg;
 
 	ring__consume(self);
-	if (self->wants_drain && self->is_running && !self->is_draining && !self->is_stopping)
-		collect__drain(self);
+	if (self->wants_drain)
+		(void)collect__drain(self); /* busy or over: the drain that goes on makes room */
 }
 
 int ring__open(struct collect *self)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Sources: which programs are attached to what. A link exists exactly while its source is on; idle means
+ * Sources: which programs are attached to what, for one run and for all. A link exists exactly while its source is on; idle means
  * none, and no perf event open. Closing is as cheap as disabling, so off is closed.
  */
 #include "internal.h"
@@ -33,31 +33,31 @@ static int event__attach(int prog_fd, int event_fd, int *ret_link_fd)
 	return 0;
 }
 
-static int sample__on(struct collect *self, const char **ret_why)
+static int sample__on(struct collect *self, struct slot *slot, const char **ret_why)
 {
 	int prog_fd = bpf_program__fd(self->sampler);
-	int err = perf_set__open(&self->events, self->root, &self->clock);
+	int err = perf_set__open(&slot->events, self->root, &slot->clock);
 
 	if (err) {
 		*ret_why = "perf events cannot be opened: permission or kernel.perf_event_paranoid";
 		return err;
 	}
-	self->link_fds = malloc(self->events.cnt * sizeof(*self->link_fds));
-	if (!self->link_fds)
+	slot->link_fds = malloc(slot->events.cnt * sizeof(*slot->link_fds));
+	if (!slot->link_fds)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < self->events.cnt; i++)
-		self->link_fds[i] = -1;
-	for (uint32_t i = 0; i < self->events.cnt; i++) {
-		err = event__attach(prog_fd, self->events.fds[i], &self->link_fds[i]);
+	for (uint32_t i = 0; i < slot->events.cnt; i++)
+		slot->link_fds[i] = -1;
+	for (uint32_t i = 0; i < slot->events.cnt; i++) {
+		err = event__attach(prog_fd, slot->events.fds[i], &slot->link_fds[i]);
 		if (err) {
 			*ret_why = "the program cannot be attached to a perf event";
 			return err;
 		}
 	}
-	return perf_set__enable(&self->events);
+	return perf_set__enable(&slot->events);
 }
 
-static void sample__off(struct collect *self)
+static void sample__off(struct slot *self)
 {
 	for (uint32_t i = 0; self->link_fds && i < self->events.cnt; i++)
 		if (self->link_fds[i] >= 0)
@@ -66,50 +66,53 @@ static void sample__off(struct collect *self)
 	perf_set__close(&self->events);
 }
 
-/* Forks and exits matter only to a filter by process. */
-static int proc__on(struct collect *self, const char **ret_why)
+static int link__fit(struct bpf_link **link, struct bpf_program *prog, bool is_wanted)
 {
-	if (!self->spec.pid_cnt)
-		return 0;
-	self->exit_link = bpf_program__attach(self->skel->progs.pp_exit);
-	if (self->exit_link && self->spec.children)
-		self->fork_link = bpf_program__attach(self->skel->progs.pp_fork);
-	if (!self->exit_link || (self->spec.children && !self->fork_link)) {
-		*ret_why = "raw tracepoints for fork and exit cannot be attached";
-		return -errno;
+	if (!is_wanted)
+		bpf_link__destroy(take_ptr(*link));
+	else if (!*link)
+		*link = bpf_program__attach(prog);
+	return is_wanted && !*link ? -errno : 0;
+}
+
+/*
+ * Forks and exits matter only to filters by process. New images only to the tables: without them the first
+ * sample of one is not complete, and that is all.
+ */
+int sources__fit(struct collect *self)
+{
+	bool wants_exit = false, wants_fork = false, wants_exec = false;
+	int err;
+
+	for (uint32_t s = 0; s < PP_SLOTS; s++) {
+		const struct slot *slot = &self->slots[s];
+
+		if (!slot->is_on || slot->is_stopping)
+			continue;
+		wants_exit |= slot->spec.pid_cnt != 0;
+		wants_fork |= slot->spec.pid_cnt && slot->spec.children;
+		wants_exec |= self->has_tables;
 	}
-	return 0;
-}
-
-/* Only for the tables: without it the first sample of a new image is not complete. */
-static void exec__on(struct collect *self)
-{
-	if (self->has_tables)
-		self->exec_link = bpf_program__attach(self->skel->progs.pp_exec);
-}
-
-static void proc__off(struct collect *self)
-{
-	bpf_link__destroy(take_ptr(self->exec_link));
-	bpf_link__destroy(take_ptr(self->fork_link));
-	bpf_link__destroy(take_ptr(self->exit_link));
-}
-
-int sources__on(struct collect *self, const char **ret_why)
-{
-	int err = proc__on(self, ret_why);
-
+	err = link__fit(&self->exit_link, self->skel->progs.pp_exit, wants_exit);
 	if (!err)
-		err = sample__on(self, ret_why);
-	if (!err)
-		exec__on(self);
-	if (err)
-		sources__off(self);
+		err = link__fit(&self->fork_link, self->skel->progs.pp_fork, wants_fork);
+	(void)link__fit(&self->exec_link, self->skel->progs.pp_exec, wants_exec);
 	return err;
 }
 
-void sources__off(struct collect *self)
+int sources__on(struct collect *self, uint32_t slot, const char **ret_why)
 {
-	sample__off(self);
-	proc__off(self);
+	int err = sources__fit(self);
+
+	if (err)
+		*ret_why = "raw tracepoints for fork and exit cannot be attached";
+	else
+		err = sample__on(self, &self->slots[slot], ret_why);
+	return err;
+}
+
+void sources__off(struct collect *self, uint32_t slot)
+{
+	sample__off(&self->slots[slot]);
+	(void)sources__fit(self); /* less is always possible */
 }

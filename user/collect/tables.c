@@ -6,6 +6,7 @@
 #include "internal.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -125,7 +126,7 @@ int collect__put_process(struct collect *self, const struct pp_proc_id *proc,
 	if (bpf_map_lookup_elem(fd, proc, &known))
 		return -errno;
 	row = *info;
-	row.window = known.window;
+	memcpy(row.window, known.window, sizeof(row.window));
 	row.asked_ns = known.asked_ns;
 	return bpf_map_update_elem(fd, proc, &row, BPF_EXIST) ? -errno : 0;
 }

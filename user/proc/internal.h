@@ -35,6 +35,10 @@ void module_set__clear(struct module_set *self);
 uint32_t module_set__note(struct module_set *self, const struct mapping *mapping, uint32_t pid,
 			  uint32_t tid);
 
+/* As __note, with the descriptor that another set has. */
+uint32_t module_set__adopt(struct module_set *self, const struct mapping *mapping,
+			   const struct proc_module *from);
+
 /* A list of mappings: by address, not overlapping. */
 struct maps_version {
 	struct mapping *mappings;

@@ -8,6 +8,7 @@
 #include "internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -89,6 +90,28 @@ static void open_row(struct module_set *self, struct proc_module *row,
 	row->err = fd;
 	if (is_first_try)
 		metric__add(METRIC_FILES_REFUSED, 1);
+}
+
+uint32_t module_set__adopt(struct module_set *self, const struct mapping *mapping,
+			   const struct proc_module *from)
+{
+	struct proc_module *module;
+	uint32_t row;
+
+	if (hash_index__find(&self->by_file, hash_file(mapping), mapping, &row) &&
+	    add_row(self, mapping, &row))
+		return 0;
+	module = &self->rows[row];
+	if (module->fd >= 0 || self->open_cnt >= MODULE_FDS_MAX)
+		return row;
+	module->err = from->err;
+	if (from->fd >= 0)
+		module->fd = fcntl(from->fd, F_DUPFD_CLOEXEC, 0);
+	if (module->fd >= 0)
+		self->open_cnt++;
+	else if (from->fd >= 0)
+		module->err = -errno;
+	return row;
 }
 
 uint32_t module_set__note(struct module_set *self, const struct mapping *mapping, uint32_t pid,

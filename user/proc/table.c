@@ -317,13 +317,33 @@ static void forget_if_too_late(struct proc_table *self, const struct proc_id *id
 	maps_history__clear(&before->history);
 }
 
+/* The process (NULL: added) has one reading more; mappings are taken on success. */
+static int add_version(struct proc_table *self, const struct proc_id *id, struct process *process,
+		       struct mapping *mappings, uint32_t cnt, uint64_t read_at_ns)
+{
+	size_t before;
+	int err = 0;
+
+	if (!process)
+		forget_if_too_late(self, id, mappings, cnt);
+	if (!process)
+		err = self->mapping_cnt + cnt > MAPPINGS_MAX ? -E2BIG :
+							       add_process(self, id, &process);
+	if (err)
+		return err;
+	before = process->history.mapping_cnt;
+	err = maps_history__add(&process->history, mappings, cnt, read_at_ns,
+				MAPPINGS_MAX - (self->mapping_cnt - before));
+	self->mapping_cnt = self->mapping_cnt - before + process->history.mapping_cnt;
+	return err;
+}
+
 /* Reads the maps into the history; a process that is not there yet (NULL) is added. */
 static int read_version(struct proc_table *self, const struct proc_id *id, uint32_t tid,
 			struct process *process)
 {
 	uint64_t read_at_ns = clock_mono_ns();
 	struct mapping *mappings;
-	size_t before;
 	uint32_t cnt;
 	int err;
 
@@ -331,21 +351,10 @@ static int read_version(struct proc_table *self, const struct proc_id *id, uint3
 	if (err)
 		return err;
 	/* it exits: nothing was unmapped */
-	if (process && cnt == 0 && process->history.mapping_cnt) {
-		free(mappings);
-		return -ESRCH;
-	}
-	if (!process)
-		forget_if_too_late(self, id, mappings, cnt);
-	if (!process)
-		err = self->mapping_cnt + cnt > MAPPINGS_MAX ? -E2BIG :
-							       add_process(self, id, &process);
-	if (!err) {
-		before = process->history.mapping_cnt;
-		err = maps_history__add(&process->history, mappings, cnt, read_at_ns,
-					MAPPINGS_MAX - (self->mapping_cnt - before));
-		self->mapping_cnt = self->mapping_cnt - before + process->history.mapping_cnt;
-	}
+	if (process && cnt == 0 && process->history.mapping_cnt)
+		err = -ESRCH;
+	else
+		err = add_version(self, id, process, mappings, cnt, read_at_ns);
 	if (err)
 		free(mappings);
 	return err;
@@ -465,6 +474,72 @@ void proc_table__set_epoch(struct proc_table *self, const struct proc_id *id, ui
 	if (!newest->epoch_first)
 		newest->epoch_first = epoch;
 	newest->epoch_last = epoch;
+}
+
+/* A copy of a list, in the terms of this table. */
+static int copy_mappings(struct proc_table *self, const struct proc_table *from,
+			 const struct maps_version *list, struct mapping **ret_mappings)
+{
+	struct mapping *copy = calloc(list->cnt, sizeof(*copy));
+	uint32_t path;
+	int err = copy || !list->cnt ? 0 : -ENOMEM;
+
+	for (uint32_t i = 0; i < list->cnt && !err; i++) {
+		copy[i] = list->mappings[i];
+		err = intern__add(self->paths, copy[i].path, strlen(copy[i].path), &path);
+		if (err)
+			break;
+		copy[i].path = intern__str(self->paths, path);
+		if (copy[i].module)
+			copy[i].module = module_set__adopt(
+				&self->modules, &copy[i], proc_table__module(from, copy[i].module));
+	}
+	if (err) {
+		free(copy);
+		return err;
+	}
+	*ret_mappings = copy;
+	return 0;
+}
+
+static void adopt_epochs(struct maps_version *self, const struct maps_version *from)
+{
+	if (!from->epoch_first)
+		return;
+	if (!self->epoch_first)
+		self->epoch_first = from->epoch_first;
+	self->epoch_last = from->epoch_last;
+}
+
+int proc_table__adopt(struct proc_table *self, const struct proc_table *from,
+		      const struct proc_id *id)
+{
+	const struct process *theirs = find_process(from, id);
+	const struct maps_version *list = theirs ? maps_history__newest(&theirs->history) : NULL;
+	struct process *process = find_process(self, id);
+	struct maps_version *ours = process ? maps_history__newest(&process->history) : NULL;
+	struct mapping *mappings;
+	int err;
+
+	if (!list || is_past(self, id))
+		return -ESRCH;
+	if (ours && ours->read_at_ns > list->read_at_ns) /* the history stands in order */
+		return 0;
+	if (ours && ours->read_at_ns == list->read_at_ns) {
+		adopt_epochs(ours, list);
+		return 0;
+	}
+	err = self->paths ? copy_mappings(self, from, list, &mappings) : -ENOMEM;
+	if (err)
+		return err;
+	err = add_version(self, id, process, mappings, list->cnt, list->read_at_ns);
+	if (err) {
+		free(mappings);
+		return err;
+	}
+	process = find_process(self, id);
+	adopt_epochs(maps_history__newest(&process->history), list);
+	return 0;
 }
 
 int proc_table__find_at(struct proc_table *self, const struct proc_id *id, uint32_t epoch,

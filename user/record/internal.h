@@ -26,11 +26,18 @@ struct usage {
 	uint64_t host_total_ticks;
 };
 
+/* What unwinder__mark says of where a window begins; runs have windows of their own. */
+struct unwinder_mark {
+	uint32_t window;
+	struct profile_tables tables;
+};
+
 /* A window being built. */
 struct window {
 	struct profile *profile; /* owned until finished */
 	struct proc_table *table; /* owned: maps are read anew in each window */
 	struct usage begin;
+	struct unwinder_mark mark;
 	int err; /* first failure to keep a count; what it was counted as is in dropped */
 	uint64_t dropped;
 	uint64_t added; /* weight in the profile */
@@ -83,8 +90,13 @@ void unwinder__process(struct unwinder *self, struct proc_table *table,
 void unwinder__page(struct unwinder *self, const struct pp_rec_page *page);
 void unwinder__drained(struct unwinder *self);
 void unwinder__tick(struct unwinder *self);
-/* Says what was in the kernel and what the window brought there; forgets who was not sampled in it. */
-void unwinder__end_window(struct unwinder *self, struct profile_tables *ret_tables);
+void unwinder__mark(const struct unwinder *self, struct unwinder_mark *ret_mark);
+/*
+ * Says what was in the kernel and what came there since the mark; forgets who was not sampled since the
+ * oldest window that goes on, or ends now, began.
+ */
+void unwinder__end_window(struct unwinder *self, const struct unwinder_mark *begin,
+			  uint32_t oldest_window, struct profile_tables *ret_tables);
 
 /* New images, whose mappings are read a little after exec: fn is called for each when it is time. */
 struct young;

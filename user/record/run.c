@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The life of runs: start, windows, change, end. What a program says of a process goes to the unwinder and to
- * the process table of the run whose sample it was. Knows no format and no network.
+ * the process tables of all runs that know it or ask: each has its own, of its own window, with the same
+ * epochs. Knows no format and no network.
  */
 #include "internal.h"
 
@@ -20,11 +21,12 @@
 struct record_run {
 	struct record *record;
 	struct loop_timer *deadline;
-	struct loop_timer *tick;
 	struct session_spec spec;
 	struct record_ops ops;
 	struct window window; /* empty where memory ran out */
 	uint64_t begin_ns;
+	uint32_t slot; /* while is_on */
+	bool is_on; /* until its last drain was delivered */
 	bool is_over; /* asked to stop, or its time is over */
 	bool is_interrupted;
 	bool has_told_sampling;
@@ -38,6 +40,7 @@ struct record {
 	struct unwinder *unwinder;
 	struct young *young;
 	struct naming *naming;
+	struct loop_timer *tick;
 	struct record_run
 		*runs[RECORD_RUNS_MAX]; /* until their last window was delivered; NULL: free */
 };
@@ -51,44 +54,89 @@ static void tell_sampling(struct record_run *self)
 		self->ops.sampling(self->ops.arg);
 }
 
-static void on_tick(void *arg)
+static void tick(struct record_run *self, uint64_t now_ns)
 {
-	struct record_run *self = arg;
+	uint64_t elapsed_ns = now_ns - self->begin_ns;
 	struct collect_stats stats;
 
-	unwinder__tick(self->record->unwinder);
-	tell_sampling(self); /* a second without a sample: it is on all the same */
+	if (elapsed_ns >= TICK_MS * 1000000ull)
+		tell_sampling(self); /* a second without a sample: it is on all the same */
 	if (!self->ops.progress)
 		return;
-	collect__stats(self->record->collect, &stats);
-	self->ops.progress(self->ops.arg, clock_mono_ns() - self->begin_ns,
-			   stats.counters[PP_CNT_TAKEN], stats.counters[PP_CNT_ACCEPTED]);
+	collect__stats(self->record->collect, self->slot, &stats);
+	self->ops.progress(self->ops.arg, elapsed_ns, stats.counters[PP_CNT_TAKEN],
+			   stats.counters[PP_CNT_ACCEPTED]);
+}
+
+static void on_tick(void *arg)
+{
+	struct record *self = arg;
+
+	unwinder__tick(self->unwinder);
+	for (uint32_t i = 0; i < RECORD_RUNS_MAX; i++)
+		if (self->runs[i] && !self->runs[i]->is_over)
+			tick(self->runs[i], clock_mono_ns());
+}
+
+static bool knows(const struct record_run *self, const struct proc_id *id)
+{
+	const struct mapping *mappings;
+	uint32_t cnt;
+
+	return !proc_table__mappings(self->window.table, id, &mappings, &cnt);
+}
+
+/* Read once, for all: an epoch must stand for the same mappings in each table. */
+static void read_process(struct record *self, const struct pp_rec_proc *proc)
+{
+	const struct proc_id id = proc_id_of(&proc->proc);
+	struct record_run *wants[RECORD_RUNS_MAX], *reader;
+	uint32_t cnt = 0, first = 0;
+
+	for (uint32_t i = 0; i < RECORD_RUNS_MAX; i++) {
+		struct record_run *run = self->runs[i];
+		bool is_known = run && run->is_on && run->window.table && knows(run, &id);
+
+		if (!is_known &&
+		    !(run && run->is_on && run->window.table && proc->slots >> run->slot & 1))
+			continue;
+		if (is_known)
+			first = cnt;
+		wants[cnt++] = run;
+	}
+	if (!cnt)
+		return;
+	reader = wants[first];
+	unwinder__process(self->unwinder, reader->window.table, proc);
+	for (uint32_t i = 0; i < cnt; i++)
+		if (wants[i] != reader) /* -ESRCH: nobody could read it */
+			(void)proc_table__adopt(wants[i]->window.table, reader->window.table, &id);
 }
 
 static void on_young(void *arg, const struct pp_rec_proc *proc)
 {
-	struct record *self = arg;
-
-	unwinder__process(self->unwinder, self->runs[0]->window.table, proc);
+	read_process(arg, proc);
 }
 
 static void on_process(void *arg, const struct pp_rec_proc *proc)
 {
-	struct record_run *self = arg;
+	struct record *self = arg;
 
 	if (proc->why == PP_ASK_EXEC) {
-		young__add(self->record->young, proc);
+		young__add(self->young, proc);
 		return;
 	}
-	unwinder__process(self->record->unwinder, self->window.table, proc);
-	tell_sampling(self);
+	read_process(self, proc);
+	for (uint32_t i = 0; i < RECORD_RUNS_MAX; i++)
+		if (self->runs[i] && self->runs[i]->is_on && proc->slots >> self->runs[i]->slot & 1)
+			tell_sampling(self->runs[i]);
 }
 
 static void on_page(void *arg, const struct pp_rec_page *page)
 {
-	struct record_run *self = arg;
+	struct record *self = arg;
 
-	unwinder__page(self->record->unwinder, page);
+	unwinder__page(self->unwinder, page);
 }
 
 static void on_count(void *arg, const struct collect_count *count)
@@ -102,7 +150,6 @@ static void on_count(void *arg, const struct collect_count *count)
 static void run__free(struct record_run *self)
 {
 	loop_timer__free(self->deadline);
-	loop_timer__free(self->tick);
 	window__clear(&self->window);
 	free(self);
 }
@@ -124,6 +171,26 @@ static void on_named(void *arg, int err, struct profile *profile, bool is_last)
 	deliver(arg, err, err ? "the profile could not be finished" : NULL, profile, is_last);
 }
 
+/* Of all windows that go on, the one that began first. */
+static uint32_t oldest_window(const struct record *self)
+{
+	uint32_t oldest = UINT32_MAX;
+
+	for (uint32_t i = 0; i < RECORD_RUNS_MAX; i++)
+		if (self->runs[i] && self->runs[i]->is_on && self->runs[i]->window.profile)
+			oldest = min_of(oldest, self->runs[i]->window.mark.window);
+	return oldest;
+}
+
+static int begin_window(struct record_run *self)
+{
+	int err = window__begin(&self->window, self->record->root);
+
+	if (!err)
+		unwinder__mark(self->record->unwinder, &self->window.mark);
+	return err;
+}
+
 /* Moves the current window to those being named. */
 static int close_window(struct record_run *self, bool is_last)
 {
@@ -133,31 +200,53 @@ static int close_window(struct record_run *self, bool is_last)
 
 	if (!self->window.profile)
 		return -ENOMEM;
-	collect__stats(record->collect, &stats);
+	collect__stats(record->collect, self->slot, &stats);
 	err = window__close(&self->window, record->root, &stats, &self->spec);
-	unwinder__end_window(record->unwinder, &self->window.profile->meta.tables);
+	unwinder__end_window(record->unwinder, &self->window.mark, oldest_window(record),
+			     &self->window.profile->meta.tables);
 	if (is_last)
 		self->window.profile->meta.interrupted = self->is_interrupted;
 	return naming__add(record->naming, &self->window, err, self, is_last);
 }
 
+static bool is_idle(const struct record *self)
+{
+	for (uint32_t i = 0; i < RECORD_RUNS_MAX; i++)
+		if (self->runs[i] && self->runs[i]->is_on)
+			return false;
+	return true;
+}
+
 static void end_run(struct record_run *self)
 {
-	(void)loop__hurry(self->record->loop, false);
-	young__forget(self->record->young);
-	unwinder__end(self->record->unwinder);
-	if (close_window(self, true))
+	struct record *record = self->record;
+	int err = close_window(self, true);
+
+	self->is_on = false;
+	if (is_idle(record)) {
+		loop_timer__stop(record->tick);
+		(void)loop__hurry(record->loop, false);
+		young__forget(record->young);
+		unwinder__end(record->unwinder);
+	}
+	if (err)
 		deliver(self, -ENOMEM, "no memory to finish the profile", NULL, true);
+}
+
+static void on_all_drained(void *arg, int err)
+{
+	struct record *self = arg;
+
+	if (err)
+		log_warn("record: a drain of the maps fell short: %s, ignoring", errname(err));
+	else
+		unwinder__drained(self->unwinder);
 }
 
 static void on_drained(void *arg, int err, bool is_last)
 {
 	struct record_run *self = arg;
 
-	if (err)
-		log_warn("record: a drain of the maps fell short: %s, ignoring", errname(err));
-	else
-		unwinder__drained(self->record->unwinder);
 	if (is_last) {
 		end_run(self);
 		return;
@@ -168,8 +257,8 @@ static void on_drained(void *arg, int err, bool is_last)
 	err = close_window(self, false);
 	window__clear(&self->window); /* one that could not be moved */
 	if (!err)
-		err = window__begin(&self->window, self->record->root);
-	collect__mark(self->record->collect);
+		err = begin_window(self);
+	collect__mark(self->record->collect, self->slot);
 	if (err) {
 		log_error("record: no memory for the next window: %s", errname(err));
 		record_run__stop(self);
@@ -187,14 +276,16 @@ static void on_deadline(void *arg)
 		return;
 	}
 	self->is_over = true;
-	loop_timer__stop(self->tick);
-	collect__stop(self->record->collect);
+	collect__stop(self->record->collect, self->slot);
 }
 
 int record__new(struct loop *loop, const struct sysroot *root, struct collect *collect,
 		const struct record_options *options, struct record **ret_record)
 {
 	struct record *self = calloc(1, sizeof(*self));
+	const struct collect_ops ops = {
+		.process = on_process, .page = on_page, .drained = on_all_drained, .arg = self
+	};
 	int err;
 
 	if (!self)
@@ -202,7 +293,10 @@ int record__new(struct loop *loop, const struct sysroot *root, struct collect *c
 	self->loop = loop;
 	self->root = root;
 	self->collect = collect;
-	err = unwinder__new(loop, root, collect, options, &self->unwinder);
+	collect__listen(collect, &ops);
+	err = loop_timer__new(loop, on_tick, self, &self->tick);
+	if (!err)
+		err = unwinder__new(loop, root, collect, options, &self->unwinder);
 	if (!err)
 		err = young__new(loop, on_young, self, &self->young);
 	if (!err)
@@ -221,6 +315,7 @@ void record__free(struct record *self)
 		return;
 	for (uint32_t i = 0; i < RECORD_RUNS_MAX; i++)
 		pp_assert(!self->runs[i]);
+	loop_timer__free(self->tick);
 	naming__free(self->naming);
 	young__free(self->young);
 	unwinder__free(self->unwinder);
@@ -240,9 +335,7 @@ static int new_run(struct record *record, const struct session_spec *spec,
 	self->ops = *ops;
 	err = loop_timer__new(record->loop, on_deadline, self, &self->deadline);
 	if (!err)
-		err = loop_timer__new(record->loop, on_tick, self, &self->tick);
-	if (!err)
-		err = window__begin(&self->window, record->root);
+		err = begin_window(self);
 	if (err) {
 		run__free(self);
 		return err;
@@ -253,25 +346,26 @@ static int new_run(struct record *record, const struct session_spec *spec,
 
 static int switch_on(struct record_run *self, const char **ret_why)
 {
-	const struct collect_ops collect_ops = {
-		.process = on_process,
-		.page = on_page,
-		.count = on_count,
-		.drained = on_drained,
-		.arg = self,
-	};
+	const struct collect_run_ops ops = { .count = on_count,
+					     .drained = on_drained,
+					     .arg = self };
 	struct record *record = self->record;
+	bool is_first = is_idle(record);
 	int err;
 
 	self->begin_ns = clock_mono_ns();
 	/* A process that waits for its ranges is walked by frame pointers; without the right it waits longer. */
-	(void)loop__hurry(record->loop, true);
-	err = collect__start(record->collect, &self->spec, &collect_ops, ret_why);
-	if (err) {
+	if (is_first)
+		(void)loop__hurry(record->loop, true);
+	err = collect__start(record->collect, &self->spec, &ops, &self->slot, ret_why);
+	if (!err)
+		self->is_on = true;
+	if (err && is_first)
 		(void)loop__hurry(record->loop, false);
+	if (err || !is_first)
 		return err;
-	}
 	unwinder__begin(record->unwinder);
+	(void)loop_timer__start(record->tick, TICK_MS, TICK_MS); /* one that exists does not fail */
 	return 0;
 }
 
@@ -283,10 +377,10 @@ int record__start(struct record *self, const struct session_spec *spec,
 	uint32_t place = 0;
 	int err;
 
-	while (place < 1 && self->runs[place])
+	while (place < RECORD_RUNS_MAX && self->runs[place])
 		place++;
-	if (place == 1) {
-		*ret_why = "a run goes on";
+	if (place == RECORD_RUNS_MAX) {
+		*ret_why = "two runs go on";
 		return -EBUSY;
 	}
 	*ret_why = "no memory";
@@ -299,8 +393,6 @@ int record__start(struct record *self, const struct session_spec *spec,
 		return err;
 	}
 	self->runs[place] = run;
-	/* Timers that exist cannot fail to start. */
-	(void)loop_timer__start(run->tick, TICK_MS, TICK_MS);
 	if (duration_ms)
 		(void)loop_timer__start(run->deadline, duration_ms,
 					spec->continuous ? duration_ms : 0);
@@ -315,11 +407,18 @@ void record_run__stop(struct record_run *self)
 	self->is_over = true;
 	self->is_interrupted = true;
 	loop_timer__stop(self->deadline);
-	loop_timer__stop(self->tick);
-	collect__stop(self->record->collect);
+	collect__stop(self->record->collect, self->slot);
 }
 
 int record_run__change(struct record_run *self, const struct session_spec *spec)
 {
-	return -EOPNOTSUPP;
+	int err;
+
+	if (spec->rate_hz != self->spec.rate_hz || spec->duration_s != self->spec.duration_s ||
+	    spec->continuous != self->spec.continuous || spec->idle != self->spec.idle)
+		return -EINVAL;
+	err = self->is_over ? -ECANCELED : collect__change(self->record->collect, self->slot, spec);
+	if (!err)
+		self->spec = *spec;
+	return err;
 }

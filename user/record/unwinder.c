@@ -47,7 +47,6 @@ struct unwinder {
 	size_t cap;
 	struct hash_index by_id;
 	uint32_t window;
-	struct unwind_stats told; /* as of the last window's end */
 	size_t looked; /* row at which looking for gone ones goes on */
 };
 
@@ -271,37 +270,47 @@ void unwinder__tick(struct unwinder *self)
 		unwind_tables__tick(self->tables, clock_mono_ns());
 }
 
-static void tell(struct unwinder *self, struct profile_tables *ret_tables)
+void unwinder__mark(const struct unwinder *self, struct unwinder_mark *ret_mark)
 {
-	const struct unwind_stats *before = &self->told;
 	struct unwind_stats now;
 
-	memset(ret_tables, 0, sizeof(*ret_tables));
+	memset(ret_mark, 0, sizeof(*ret_mark));
+	ret_mark->window = self->window;
 	if (!self->tables)
 		return;
 	unwind_tables__stats(self->tables, &now);
-	*ret_tables = (struct profile_tables){
+	ret_mark->tables = (struct profile_tables){
 		.on = true,
 		.files = now.files,
 		.pages = now.pages_loaded,
 		.rows = now.rows,
 		.bytes = now.bytes,
 		.kernel_bytes = now.part_bytes,
-		.pages_converted = now.pages_converted - before->pages_converted,
-		.pages_from_cache = now.pages_from_cache - before->pages_from_cache,
-		.pages_evicted = now.pages_evicted - before->pages_evicted,
-		.pages_failed = now.pages_failed - before->pages_failed,
-		.ranges_refused = now.ranges_refused - before->ranges_refused,
-		.convert_ns = now.convert_ns - before->convert_ns,
+		.pages_converted = now.pages_converted,
+		.pages_from_cache = now.pages_from_cache,
+		.pages_evicted = now.pages_evicted,
+		.pages_failed = now.pages_failed,
+		.ranges_refused = now.ranges_refused,
+		.convert_ns = now.convert_ns,
 	};
-	self->told = now;
 }
 
-void unwinder__end_window(struct unwinder *self, struct profile_tables *ret_tables)
+void unwinder__end_window(struct unwinder *self, const struct unwinder_mark *begin,
+			  uint32_t oldest_window, struct profile_tables *ret_tables)
 {
-	tell(self, ret_tables);
+	const struct profile_tables *before = &begin->tables;
+	struct unwinder_mark now;
+
+	unwinder__mark(self, &now);
+	now.tables.pages_converted -= before->pages_converted;
+	now.tables.pages_from_cache -= before->pages_from_cache;
+	now.tables.pages_evicted -= before->pages_evicted;
+	now.tables.pages_failed -= before->pages_failed;
+	now.tables.ranges_refused -= before->ranges_refused;
+	now.tables.convert_ns -= before->convert_ns;
+	*ret_tables = now.tables;
 	for (size_t i = self->cnt; i-- > 0;)
-		if (self->rows[i].window != self->window)
+		if (self->rows[i].window < oldest_window)
 			drop_row(self, i);
 	self->window++;
 }
