@@ -82,6 +82,22 @@ static void append_frames(struct collapsed *self, const struct profile_sample *s
 	}
 }
 
+/* The Studio takes a stack for an idle CPU's and drops it by this name alone; only the idle tasks may have it. */
+static void append_thread_name(struct collapsed *self, const struct profile_sample *sample)
+{
+	const struct intern *strings = self->profile->strings;
+	struct buf *text = &self->text;
+	size_t start = text->len;
+
+	encode__safe_text(intern__str(strings, sample->thread_name),
+			  intern__len(strings, sample->thread_name), text);
+	if (text->err || strncmp(text->data + start, "swapper", 7) ||
+	    !self->profile->processes[sample->process].pid || buf__putc(text, '_'))
+		return;
+	memmove(text->data + start + 1, text->data + start, text->len - start - 1);
+	text->data[start] = '_';
+}
+
 static int append_line(struct collapsed *self, const struct profile_sample *sample)
 {
 	const struct intern *strings = self->profile->strings;
@@ -96,8 +112,7 @@ static int append_line(struct collapsed *self, const struct profile_sample *samp
 		encode__safe_text(intern__str(strings, container), intern__len(strings, container),
 				  &self->text);
 	buf__putc(&self->text, ';');
-	encode__safe_text(intern__str(strings, sample->thread_name),
-			  intern__len(strings, sample->thread_name), &self->text);
+	append_thread_name(self, sample);
 	append_frames(self, sample);
 	line->len = self->text.len - line->off;
 	self->line_cnt++;

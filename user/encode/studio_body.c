@@ -193,9 +193,9 @@ static int append_file(const struct parcel *self, const char *stacks, size_t sta
 	err = buf__puts(&header, ",\"flamegraph_html\":");
 	if (err)
 		return err;
-	facts->page_bytes = has_page ? self->page_len : 0;
+	facts->page_bytes = has_page && self->page[0] == '"' ? self->page_len : 0;
 	facts->stack_bytes = stacks_len;
-	facts->file_bytes = header.len + facts->page_bytes + 4 + stacks_len;
+	facts->file_bytes = header.len + (has_page ? self->page_len : 4) + 2 + stacks_len;
 	buf__putc(out, '"');
 	json_escape__append(out, header.data, header.len);
 	json_escape__append(out, has_page ? self->page : "null", has_page ? self->page_len : 4);
