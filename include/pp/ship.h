@@ -61,6 +61,7 @@ void ship__release(struct ship *self, const char *command_id);
 bool ship__has(const struct ship *self, const char *command_id);
 /* profiles not yet sent, those on their way into the spool and the one being sent included */
 uint32_t ship__waiting(const struct ship *self);
+size_t ship__body_max_bytes(const struct ship *self); /* of one upload, as far as is known now */
 uint64_t ship__spool_bytes(const struct ship *self);
 
 #endif

@@ -181,6 +181,9 @@ static int start_ship(struct daemon *self)
 		.server_host = config__str(self->config, CONFIG_SERVER_HOST),
 		.service_name = config__str(self->config, CONFIG_SERVICE_NAME),
 		.token = config__str(self->config, CONFIG_TOKEN),
+		.spool_max_bytes = config__uint(self->config, CONFIG_SPOOL_MAX_BYTES),
+		.spool_max_age_s = config__uint(self->config, CONFIG_SPOOL_MAX_AGE_S),
+		.body_max_bytes = config__uint(self->config, CONFIG_UPLOAD_MAX_BYTES),
 	};
 	int err = net__new(self->loop, &net_options, &self->net);
 

@@ -22,14 +22,12 @@
 #include "pp/record.h"
 #include "pp/ship.h"
 
-/* Of an upload: a page so small leaves room for stacks beside it. */
-#define PAGE_MAX_BYTES (SHIP_BODY_MAX_BYTES / 2)
-
 /* A window on its way to the spool. */
 struct job {
 	struct daemon_run *run;
 	struct profile *profile; /* owned */
 	struct buf parcel;
+	size_t page_max_bytes; /* 0: none */
 	bool is_page_too_large;
 	int err;
 };
@@ -80,9 +78,8 @@ static void encode_on_worker(void *arg)
 
 	buf__init(&page, SHIP_PARCEL_MAX_BYTES);
 	buf__init(&self->parcel, SHIP_PARCEL_MAX_BYTES);
-	/* Only the ad hoc view shows one. */
-	if (!self->profile->meta.continuous)
-		self->err = encode__html_within(self->profile, PAGE_MAX_BYTES, &page);
+	if (self->page_max_bytes)
+		self->err = encode__html_within(self->profile, self->page_max_bytes, &page);
 	self->is_page_too_large = self->err == -E2BIG;
 	if (self->is_page_too_large)
 		self->err = 0;
@@ -149,6 +146,9 @@ static void on_window(void *arg, int err, const char *why, struct profile *profi
 		 (unsigned long long)(profile->meta.duration_ns / 1000000));
 	job->run = self;
 	job->profile = profile;
+	/* Only the ad hoc view shows one. Half leaves room for stacks in the same upload. */
+	if (!profile->meta.continuous)
+		job->page_max_bytes = ship__body_max_bytes(self->daemon->ship) / 2;
 	self->jobs_cnt++;
 	err = work__submit(self->daemon->loop, encode_on_worker, on_encoded, job);
 	if (err) {

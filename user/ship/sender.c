@@ -302,14 +302,6 @@ static void job__done(void *arg, int err)
 	job__free(job);
 }
 
-static size_t ship__body_max_bytes(struct ship *self)
-{
-	if (self->learned_max_bytes && clock_mono_ns() - self->learned_ns > LEARNED_NS)
-		self->learned_max_bytes = 0;
-	return self->learned_max_bytes ? min_of(self->learned_max_bytes, self->body_max_bytes) :
-					 self->body_max_bytes;
-}
-
 static int ship__fill_job(struct ship *self, struct ship_job *job, const struct spool_file *file)
 {
 	job->dir_fd = -1;
@@ -510,6 +502,13 @@ bool ship__has(const struct ship *self, const char *command_id)
 uint32_t ship__waiting(const struct ship *self)
 {
 	return spool__waiting(&self->spool) + put_list__cnt(&self->puts);
+}
+
+size_t ship__body_max_bytes(const struct ship *self)
+{
+	if (self->learned_max_bytes && clock_mono_ns() - self->learned_ns <= LEARNED_NS)
+		return min_of(self->learned_max_bytes, self->body_max_bytes);
+	return self->body_max_bytes;
 }
 
 uint64_t ship__spool_bytes(const struct ship *self)
