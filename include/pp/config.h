@@ -48,11 +48,11 @@ const char *config_origin__name(enum config_origin origin);
 	X(LOG_LEVEL, "log_level", "PULSEPROF_LOG_LEVEL", LEVEL, 0, "info",                         \
 	  "error, warn, info or debug")                                                            \
 	X(UPLOAD_MAX_BYTES, "upload_max_bytes", "PULSEPROF_UPLOAD_MAX_BYTES", UINT, 25165824,      \
-	  "921600", "largest upload on the wire; larger profiles go in pieces")                    \
+	  "921600", "largest upload; others go in pieces")                                         \
 	X(SPOOL_MAX_BYTES, "spool_max_bytes", "PULSEPROF_SPOOL_MAX_BYTES", UINT, 4294967295,       \
-	  "268435456", "room for profiles that wait to be sent")                                   \
+	  "268435456", "room for unsent profiles")                                                 \
 	X(SPOOL_MAX_AGE_S, "spool_max_age_s", "PULSEPROF_SPOOL_MAX_AGE_S", UINT, 315360000,        \
-	  "604800", "seconds that a profile may wait to be sent")
+	  "604800", "how long they may wait")
 enum config_id {
 #define X(id, name, env, kind, max, def, help) CONFIG_##id,
 	PP_SETTINGS(X)
