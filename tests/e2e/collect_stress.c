@@ -3,7 +3,8 @@
  * Drives include/pp/collect.h beyond its limits: collect_stress NAME=VALUE... with the tunings of struct
  * collect_tuning and seconds=N, pid=N and beside=HZ. Samples the whole host or that process, drains all the time, and
  * prints what the kernel counted beside what came out of its maps, one NAME=VALUE a line. beside: a run of the
- * whole host goes on at that rate before and after (names beside_*). It judges nothing: the .t files do.
+ * whole host goes on at that rate before and after (names beside_*). restarts=N: the run ends and begins anew so
+ * often, its sums go on. It judges nothing: the .t files do.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,13 +20,17 @@ struct stress {
 	struct collect *collect;
 	struct loop_timer *deadline;
 	uint64_t seconds;
+	uint64_t run_ms;
 	uint32_t pid; /* 0: the whole host */
 	uint32_t slot;
 	uint32_t beside_hz; /* 0: none */
 	uint32_t beside_slot;
 	uint64_t beside_drained;
 	struct collect_stats beside_stats;
-	struct collect_stats stats;
+	uint32_t restarts;
+	struct session_spec spec;
+	struct collect_stats stats; /* of the run that goes on */
+	struct collect_stats past; /* sums of those before */
 	uint64_t drained; /* sum of the counts that came out */
 	uint64_t counts; /* how many came out */
 	uint64_t drains;
@@ -69,6 +74,8 @@ static void on_count(void *arg, const struct collect_count *count)
 		      PP_KERNEL_FRAMES_MAX);
 }
 
+static void start_again(struct stress *self);
+
 static void on_drained(void *arg, int err, bool is_last)
 {
 	struct stress *self = arg;
@@ -77,9 +84,17 @@ static void on_drained(void *arg, int err, bool is_last)
 	if (err && !self->err)
 		self->err = err;
 	collect__stats(self->collect, self->slot, &self->stats);
-	if (is_last && self->beside_hz)
+	if (!is_last)
+		return;
+	for (uint32_t i = 0; i < PP_CNT_MAX; i++)
+		self->past.counters[i] += self->stats.counters[i];
+	self->past.expected += self->stats.expected;
+	if (self->restarts) {
+		self->restarts--;
+		start_again(self);
+	} else if (self->beside_hz)
 		collect__stop(self->collect, self->beside_slot);
-	else if (is_last)
+	else
 		loop__stop(self->loop);
 }
 
@@ -120,6 +135,7 @@ static int parse_word(const char *word, struct stress *self, struct collect_tuni
 	WORD("seconds", self->seconds)
 	WORD("pid", self->pid)
 	WORD("beside", self->beside_hz)
+	WORD("restarts", self->restarts)
 	WORD("rate_hz", tuning->rate_hz)
 	WORD("count_entries", tuning->count_entries)
 	WORD("stack_entries", tuning->stack_entries)
@@ -145,7 +161,7 @@ static void print_result(const struct stress *self)
 		PP_COUNTERS(X)
 #undef X
 	};
-	const struct collect_stats stats = self->stats, beside = self->beside_stats;
+	const struct collect_stats stats = self->past, beside = self->beside_stats;
 	uint64_t filtered = 0, lost = 0;
 
 	for (uint32_t i = 0; i < PP_CNT_MAX; i++) {
@@ -165,22 +181,41 @@ static void print_result(const struct stress *self)
 	       (unsigned long long)self->shapeless);
 	printf("to_bottom=%llu\n", (unsigned long long)self->to_bottom);
 	printf("beside_taken=%llu\nbeside_accepted=%llu\nbeside_idle=%llu\nbeside_expected=%llu\n"
-	       "beside_drained=%llu\n",
+	       "beside_drained=%llu\nbeside_enabled_us=%llu\n",
 	       (unsigned long long)beside.counters[PP_CNT_TAKEN],
 	       (unsigned long long)beside.counters[PP_CNT_ACCEPTED],
 	       (unsigned long long)beside.counters[PP_CNT_FILTERED_IDLE],
-	       (unsigned long long)beside.expected, (unsigned long long)self->beside_drained);
+	       (unsigned long long)beside.expected, (unsigned long long)self->beside_drained,
+	       (unsigned long long)beside.enabled_ns / 1000);
 	printf("processes=%llu\nerr=%s\n", (unsigned long long)self->processes,
 	       self->err ? errname(self->err) : "0");
 }
 
+static int start_run(struct stress *self, const char **ret_why)
+{
+	const struct collect_run_ops ops = { .count = on_count,
+					     .drained = on_drained,
+					     .arg = self };
+	int err = collect__start(self->collect, &self->spec, &ops, &self->slot, ret_why);
+
+	if (!err)
+		loop_timer__start(self->deadline, self->run_ms, 0);
+	return err;
+}
+
+static void start_again(struct stress *self)
+{
+	const char *why;
+
+	self->err = self->err ?: start_run(self, &why);
+	if (self->err)
+		loop__stop(self->loop);
+}
+
 /* The run at the tuning's rate, and before it the one beside it. */
-static int start_runs(struct stress *self, struct session_spec *spec, const char **ret_why)
+static int start_runs(struct stress *self, const char **ret_why)
 {
 	const struct collect_ops ops = { .process = on_process, .arg = self };
-	const struct collect_run_ops run_ops = { .count = on_count,
-						 .drained = on_drained,
-						 .arg = self };
 	const struct collect_run_ops beside_ops = { .count = on_beside_count,
 						    .drained = on_beside_drained,
 						    .arg = self };
@@ -193,14 +228,14 @@ static int start_runs(struct stress *self, struct session_spec *spec, const char
 	if (self->beside_hz)
 		err = collect__start(self->collect, &beside, &beside_ops, &self->beside_slot,
 				     ret_why);
-	return err ? err : collect__start(self->collect, spec, &run_ops, &self->slot, ret_why);
+	self->run_ms = self->seconds * 1000 / (self->restarts + 1);
+	return err ? err : start_run(self, ret_why);
 }
 
 int main(int argc, char **argv)
 {
 	struct collect_tuning tuning = { 0 };
 	struct stress self = { .seconds = 3 };
-	struct session_spec spec;
 	struct sysroot root;
 	const char *why = "";
 	int err;
@@ -208,23 +243,22 @@ int main(int argc, char **argv)
 	for (int i = 1; i < argc; i++)
 		if (parse_word(argv[i], &self, &tuning))
 			return 2;
-	session_spec__init(&spec);
+	session_spec__init(&self.spec);
 	if (self.beside_hz) { /* the tuning's would be that of both */
-		spec.rate_hz = tuning.rate_hz ?: spec.rate_hz;
+		self.spec.rate_hz = tuning.rate_hz ?: self.spec.rate_hz;
 		tuning.rate_hz = 0;
 	}
-	if (self.pid && session_spec__add_pid_num(&spec, self.pid, &why))
+	if (self.pid && session_spec__add_pid_num(&self.spec, self.pid, &why))
 		return 2;
 	err = sysroot__open_root(&root, "/");
 	err = err ? err : loop__new(&self.loop);
 	err = err ? err : loop_timer__new(self.loop, on_deadline, &self, &self.deadline);
 	err = err ? err : collect__new(self.loop, &root, &tuning, &self.collect, &why);
-	err = err ? err : start_runs(&self, &spec, &why);
+	err = err ? err : start_runs(&self, &why);
 	if (err) {
 		fprintf(stderr, "collect_stress: %s: %s\n", why ? why : "", errname(err));
 		return 1;
 	}
-	loop_timer__start(self.deadline, self.seconds * 1000, 0);
 	loop__run(self.loop);
 	print_result(&self);
 	collect__free(self.collect);

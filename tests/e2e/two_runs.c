@@ -237,6 +237,10 @@ static void on_step(void *arg)
 	struct bench *self = arg;
 	struct proc_stat stat;
 
+	if (self->step == 5 && self->b.run) { /* being named */
+		(void)loop_timer__start(self->timer, 50, 0);
+		return;
+	}
 	for (uint32_t p = 0; p < 2; p++)
 		if (!proc__stat(&self->root, self->pids[p], &stat))
 			self->ticks[self->step][p] = stat.cpu_ticks;

@@ -92,8 +92,8 @@ void unwinder__drained(struct unwinder *self);
 void unwinder__tick(struct unwinder *self);
 void unwinder__mark(const struct unwinder *self, struct unwinder_mark *ret_mark);
 /*
- * Says what was in the kernel and what came there since the mark; forgets who was not sampled since the
- * oldest window that goes on, or ends now, began.
+ * Says what was in the kernel and what came there since the mark; forgets who was not sampled since that
+ * window, whichever run's it was.
  */
 void unwinder__end_window(struct unwinder *self, const struct unwinder_mark *begin,
 			  uint32_t oldest_window, struct profile_tables *ret_tables);

@@ -24,6 +24,7 @@ struct record_run {
 	struct session_spec spec;
 	struct record_ops ops;
 	struct window window; /* empty where memory ran out */
+	uint32_t window_before; /* mark of the one before it; of the first: its own */
 	uint64_t begin_ns;
 	uint32_t slot; /* while is_on */
 	bool is_on; /* until its last drain was delivered */
@@ -171,14 +172,21 @@ static void on_named(void *arg, int err, struct profile *profile, bool is_last)
 	deliver(arg, err, err ? "the profile could not be finished" : NULL, profile, is_last);
 }
 
-/* Of all windows that go on, the one that began first. */
-static uint32_t oldest_window(const struct record *self)
+/*
+ * Who was not sampled since then by any run is forgotten when a window ends. A window of another run that has
+ * just begun says little: there the one before it counts.
+ */
+static uint32_t oldest_window(const struct record_run *ending)
 {
-	uint32_t oldest = UINT32_MAX;
+	const struct record *record = ending->record;
+	uint32_t oldest = ending->window.mark.window;
 
-	for (uint32_t i = 0; i < RECORD_RUNS_MAX; i++)
-		if (self->runs[i] && self->runs[i]->is_on && self->runs[i]->window.profile)
-			oldest = min_of(oldest, self->runs[i]->window.mark.window);
+	for (uint32_t i = 0; i < RECORD_RUNS_MAX; i++) {
+		const struct record_run *run = record->runs[i];
+
+		if (run && run->is_on && run != ending)
+			oldest = min_of(oldest, run->window_before);
+	}
 	return oldest;
 }
 
@@ -202,7 +210,7 @@ static int close_window(struct record_run *self, bool is_last)
 		return -ENOMEM;
 	collect__stats(record->collect, self->slot, &stats);
 	err = window__close(&self->window, record->root, &stats, &self->spec);
-	unwinder__end_window(record->unwinder, &self->window.mark, oldest_window(record),
+	unwinder__end_window(record->unwinder, &self->window.mark, oldest_window(self),
 			     &self->window.profile->meta.tables);
 	if (is_last)
 		self->window.profile->meta.interrupted = self->is_interrupted;
@@ -254,6 +262,7 @@ static void on_drained(void *arg, int err, bool is_last)
 	if (!self->window_is_due)
 		return;
 	self->window_is_due = false;
+	self->window_before = self->window.mark.window;
 	err = close_window(self, false);
 	window__clear(&self->window); /* one that could not be moved */
 	if (!err)
@@ -336,6 +345,7 @@ static int new_run(struct record *record, const struct session_spec *spec,
 	err = loop_timer__new(record->loop, on_deadline, self, &self->deadline);
 	if (!err)
 		err = begin_window(self);
+	self->window_before = self->window.mark.window;
 	if (err) {
 		run__free(self);
 		return err;
