@@ -105,7 +105,9 @@ def answer(conn, path, headers, body):
         report = json.loads(body)
         print("completed", fault, report["status"], report["command_id"] == command_id(fault), file=log)
         conn.sendall(as_json({"success": True, "message": "recorded"}))
-    elif count == 1 and FAULTS[fault]:
+    elif fault == "limit" and kind == "profiles" and len(body) > 40000:
+        conn.sendall(plain(b"413 Request Entity Too Large", b'"Request Entity Too Large"'))
+    elif count == 1 and FAULTS.get(fault):
         print("fault", fault, file=log)
         FAULTS[fault](conn)
         return False
@@ -115,7 +117,8 @@ def answer(conn, path, headers, body):
     else:
         profile = json.loads(gzip.decompress(body))
         print("upload", fault, profile["number"], repr(profile["gpid"]), headers["gprofiler-api-key"],
-              headers["gprofiler-service-name"], headers["content-encoding"], file=log)
+              headers["gprofiler-service-name"], headers["content-encoding"],
+              sum(int(line.split(" ")[-1]) for line in profile["profile"].split("\n")[1:]), file=log)
         conn.sendall(as_json({"message": "ok", "gpid": "17"}))
     return True
 

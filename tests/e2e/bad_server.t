@@ -37,7 +37,7 @@ serve() { # NAME [CERT KEY]: sets port
 
 # shellcheck disable=SC2086
 set -- $faults
-echo 1..$(($# * 2 + 14))
+echo 1..$(($# * 2 + 22))
 
 serve plain
 declare -A pid_of
@@ -58,6 +58,14 @@ pids+=($!)
 "$probe" upload http://127.0.0.1:1/refused "$tmp/state2" 2 >"$tmp/kept.out" 2>"$tmp/kept.err" &
 kept=$!
 pids+=($!)
+
+declare -A sender_of
+for fault in reset hangup nohttp e500 length huge redirect limit; do
+	mkdir -m 0700 "$tmp/state-$fault"
+	"$probe" upload "http://127.0.0.1:$port/$fault" "$tmp/state-$fault" 1 >"$tmp/up-$fault.out" 2>"$tmp/up-$fault.err" &
+	sender_of[$fault]=$!
+	pids+=($!)
+done
 
 mkdir -m 0700 "$tmp/full"
 mount -t tmpfs -o size=32k,mode=0700 tmpfs "$tmp/full"
@@ -86,10 +94,23 @@ ok $? "profiles are uploaded after a 503"
 kill -TERM $upload
 wait $upload
 ok $? "the sender ends well when told to"
-[ "$(grep '^upload e503' "$tmp/plain.log")" = "upload e503 0 '' s3cret svc gzip
-upload e503 1 '17' s3cret svc gzip
-upload e503 2 '17' s3cret svc gzip" ]
+[ "$(grep '^upload e503' "$tmp/plain.log")" = "upload e503 0 '' s3cret svc gzip 1000
+upload e503 1 '17' s3cret svc gzip 1000
+upload e503 2 '17' s3cret svc gzip 1000" ]
 ok $? "uploads come oldest first, whole, with the gpid that the server gave"
+for fault in reset hangup nohttp e500; do
+	wait_for 30 grep -q "^upload $fault 0 '' s3cret svc gzip 1000" "$tmp/plain.log"
+	ok $? "an upload arrives after '$fault'"
+done
+for fault in huge length redirect; do
+	kill -0 "${sender_of[$fault]}" && ! grep -q "^upload $fault" "$tmp/plain.log" &&
+		[ "$(find "$tmp/state-$fault/spool" -name '*.parcel.gz' | wc -l)" = 1 ] &&
+		[ "$(grep -c 'upload failed' "$tmp/up-$fault.err")" -le 3 ]
+	ok $? "an upload is kept and not hurried after '$fault'"
+done
+wait_for 10 grep -q "^waiting 0" "$tmp/up-limit.out"
+[ "$(awk '/^upload limit/ { n += $NF; cnt++ } END { print n, (cnt > 1) }' "$tmp/plain.log")" = "1000 1" ]
+ok $? "a server that takes less gets the same samples in pieces"
 ! grep -q ^LEAK "$tmp/plain.log"
 ok $? "no token in an address"
 kill -TERM $kept

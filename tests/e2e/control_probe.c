@@ -4,7 +4,7 @@
  * at once and with "ended" when asked. Runs until SIGTERM. For tests that play a bad server.
  *
  *   control_probe heartbeat BASE_URL [CA_FILE]       prints "start ID" and "stop ID"
- *   control_probe upload BASE_URL STATE_DIR CNT      spools CNT profiles of about 1 MiB, prints "waiting 0"
+ *   control_probe upload BASE_URL STATE_DIR CNT      spools CNT profiles of 1,000 samples and 1 MB, prints "waiting 0"
  */
 #include <errno.h>
 #include <signal.h>
@@ -94,13 +94,16 @@ static int put_profile(uint32_t number)
 	buf__printf(
 		&parcel,
 		"{\"body\":{\"start_time\":\"2026-11-22T14:26:26\",\"number\":%u},\"header\":{}}\n"
-		"null\n0;;comm",
+		"null",
 		number);
-	while (!parcel.err && parcel.len < 1 << 20) {
-		x = x * 1664525 + 1013904223;
-		buf__printf(&parcel, ";frame_%u", x >> 20);
+	for (uint32_t i = 0; i < 1000; i++) {
+		buf__printf(&parcel, "\n0;;comm_%03u", i);
+		for (uint32_t j = 0; j < 80; j++) {
+			x = x * 1664525 + 1013904223;
+			buf__printf(&parcel, ";frame_%u", x >> 20);
+		}
+		buf__puts(&parcel, " 1");
 	}
-	buf__puts(&parcel, " 1");
 	return parcel.err ? parcel.err : ship__put(ship, &item, NULL, NULL);
 }
 
