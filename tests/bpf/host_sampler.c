@@ -87,6 +87,8 @@ void host__reset(void)
 	if (!machine.is_ready)
 		make_ready();
 	fake_map__clear(&pp_procs);
+	fake_map__clear(&pp_filter_pids);
+	fake_map__clear(&pp_filter_comms);
 	fake_map__clear(&pp_ranges);
 	fake_map__clear(&pp_dir);
 	fake_map__clear(&pp_rules);
@@ -144,6 +146,24 @@ void host__set_process(const struct pp_proc_info *info)
 const struct pp_proc_info *host__process(void)
 {
 	return bpf_map_lookup_elem(&pp_procs, &host_id);
+}
+
+struct pp_run *host__run(void)
+{
+	return &pp_run;
+}
+
+void host__want_pid(uint32_t tgid, const struct pp_filter_pid *wanted)
+{
+	pp_assert(!bpf_map_update_elem(&pp_filter_pids, &tgid, wanted, BPF_ANY));
+}
+
+void host__want_comm(const char *comm, uint32_t slots)
+{
+	struct pp_comm key = { 0 };
+
+	memcpy(key.text, comm, strnlen(comm, sizeof(key.text) - 1));
+	pp_assert(!bpf_map_update_elem(&pp_filter_comms, &key, &slots, BPF_ANY));
 }
 
 static void set_registers(const struct host_regs *regs, struct perf_context *context)
@@ -206,6 +226,7 @@ void host__sample(const struct host_regs *regs, struct host_sample *ret_sample)
 	struct pp_cpu_counters *counters = cpu_counters();
 	struct perf_context context;
 	const struct scratch *s = scratch_get();
+	uint32_t slot = PP_PERIOD_SLOT(regs->sample_period), generation = pp_run.generation;
 
 	fake_map__clear(&pp_counters);
 	fake_map__clear(&pp_counts_0);
@@ -214,13 +235,18 @@ void host__sample(const struct host_regs *regs, struct host_sample *ret_sample)
 	fake_map__clear(&pp_large_0);
 	fake_kernel.ring_bytes = 0;
 	set_registers(regs, &context);
+	context.sample_period = regs->sample_period;
 	pp_assert(!(regs->by_frame_pointer ? pp_sample_fp : pp_sample)(&context));
 	memset(ret_sample, 0, sizeof(*ret_sample));
 	ret_sample->depth = s->rec.user.head.depth;
 	ret_sample->end = s->rec.user.head.end;
 	ret_sample->frames = (const uint64_t *)s->rec.user.frames;
 	ret_sample->key = s->rec.key;
-	memcpy(ret_sample->cnt, counters->cnt[0], sizeof(ret_sample->cnt));
+	memcpy(ret_sample->cnt, counters->cnt[slot][generation], sizeof(ret_sample->cnt));
+	for (size_t i = 0; i < sizeof(counters->cnt) / sizeof(counters->cnt[0][0][0]); i++)
+		ret_sample->cnt_others += (&counters->cnt[0][0][0])[i];
+	for (uint32_t i = 0; i < PP_CNT_MAX; i++)
+		ret_sample->cnt_others -= ret_sample->cnt[i];
 	read_ring(ret_sample);
 }
 

@@ -29,11 +29,17 @@ void host__set_part(uint32_t part, uint32_t *words); /* PP_PART_WORDS, borrowed;
 void host__set_process(const struct pp_proc_info *info);
 const struct pp_proc_info *host__process(void); /* borrowed; NULL: unknown */
 
+/* What runs want; forgotten by host__reset. */
+struct pp_run *host__run(void);
+void host__want_pid(uint32_t tgid, const struct pp_filter_pid *wanted);
+void host__want_comm(const char *comm, uint32_t slots);
+
 struct host_regs {
 	uint64_t regs[16]; /* DWARF numbers */
 	uint64_t ip;
 	bool is_in_kernel; /* interrupted in a system call: a walk has rip, rsp, rbp, rdi only */
 	bool by_frame_pointer; /* with the program of the last resort */
+	uint64_t sample_period; /* of the event; tells the run's slot */
 };
 
 struct host_sample {
@@ -45,7 +51,8 @@ struct host_sample {
 	struct pp_rec_page pages[PP_USER_FRAMES_MAX]; /* the first ones */
 	uint32_t proc_cnt; /* requests for mappings */
 	struct pp_rec_proc proc; /* the last one */
-	uint64_t cnt[PP_CNT_MAX];
+	uint64_t cnt[PP_CNT_MAX]; /* of the slot */
+	uint64_t cnt_others; /* sum of all other counters */
 };
 /* The maps of counts and stacks are empty before, and the ring too. */
 void host__sample(const struct host_regs *regs, struct host_sample *ret_sample);

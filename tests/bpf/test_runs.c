@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Whose sample it is: the run's slot from the period of its event, its filters, its counters, and to whom a
+ * process was announced. The program is the kernel's (host_sampler.h).
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "made_process.h"
+
+#define ALL_ON	     0x3u
+#define PERIOD_99_HZ 10101010ull
+#define START_TICKS  (HOST_START_BOOTTIME / PP_NSEC_PER_TICK)
+
+static int begin(void **state)
+{
+	made__begin();
+	*host__run() =
+		(struct pp_run){ .filters = { PP_FILTER_ON, PP_FILTER_ON }, .window = { 1, 1 } };
+	return 0;
+}
+
+static const struct host_sample *sample_of(uint32_t slot)
+{
+	made.regs.sample_period = PP_PERIOD(PERIOD_99_HZ, slot);
+	host__sample(&made.regs, &made.sample);
+	assert_int_equal(made.sample.cnt[PP_CNT_TAKEN], 1);
+	assert_int_equal(made.sample.cnt_others, 0);
+	return &made.sample;
+}
+
+/* The slots by whose events the sample is accepted, a bit each; reason: why not by the others. */
+static uint32_t accepted_by(enum pp_counter reason)
+{
+	uint32_t slots = 0;
+
+	for (uint32_t slot = 0; slot < PP_SLOTS; slot++) {
+		const struct host_sample *sample = sample_of(slot);
+
+		assert_int_equal(sample->cnt[PP_CNT_ACCEPTED] + sample->cnt[reason], 1);
+		if (!sample->cnt[PP_CNT_ACCEPTED])
+			continue;
+		slots |= 1u << slot;
+		assert_int_equal(sample->key.slot, slot);
+		assert_int_equal(sample->key.event, 0);
+	}
+	return slots;
+}
+
+static void periods_differ_by_less_than_a_slot(void **state)
+{
+	for (uint64_t period = 100000; period < 100010; period++)
+		for (uint32_t slot = 0; slot < PP_SLOTS; slot++) {
+			uint64_t marked = PP_PERIOD(period, slot);
+
+			assert_int_equal(PP_PERIOD_SLOT(marked), slot);
+			assert_true(marked < period + PP_SLOTS && period < marked + PP_SLOTS);
+		}
+}
+
+static void each_run_has_its_own_counters_in_each_generation(void **state)
+{
+	for (uint32_t generation = 0; generation < PP_GENERATIONS; generation++) {
+		host__run()->generation = generation;
+		assert_int_equal(accepted_by(PP_CNT_FILTERED_PID), ALL_ON);
+	}
+}
+
+static void a_process_is_whose_filter_has_it(void **state)
+{
+	struct pp_run *run = host__run();
+	struct pp_filter_pid wanted = { .start_ticks = START_TICKS };
+
+	run->filters[0] |= PP_FILTER_PIDS;
+	assert_int_equal(accepted_by(PP_CNT_FILTERED_PID), 2);
+	run->filters[1] |= PP_FILTER_PIDS;
+	for (uint32_t slots = 1; slots <= ALL_ON; slots++) {
+		wanted.root[0] = slots & 1 ? HOST_TGID : 0;
+		wanted.root[1] = slots & 2 ? 1 : 0; /* as a child of another */
+		host__want_pid(HOST_TGID, &wanted);
+		assert_int_equal(accepted_by(PP_CNT_FILTERED_PID), slots);
+	}
+	wanted.start_ticks++; /* the pid was another's */
+	host__want_pid(HOST_TGID, &wanted);
+	assert_int_equal(accepted_by(PP_CNT_FILTERED_PID), 0);
+}
+
+static void a_thread_name_is_whose_filter_has_it(void **state)
+{
+	struct pp_run *run = host__run();
+
+	run->filters[0] |= PP_FILTER_COMMS;
+	run->filters[1] |= PP_FILTER_COMMS;
+	host__want_comm("hos", ALL_ON);
+	assert_int_equal(accepted_by(PP_CNT_FILTERED_COMM), 0);
+	for (uint32_t slots = 1; slots <= ALL_ON; slots++) {
+		host__want_comm("host", slots);
+		assert_int_equal(accepted_by(PP_CNT_FILTERED_COMM), slots);
+	}
+	host__want_comm("host", 1);
+	run->filters[1] &= ~PP_FILTER_COMMS;
+	assert_int_equal(accepted_by(PP_CNT_FILTERED_COMM), ALL_ON);
+}
+
+static void a_process_is_announced_once_to_each_run_in_each_window(void **state)
+{
+	struct pp_run *run = host__run();
+	struct pp_proc_info info = *host__process();
+
+	info.window[0] = run->window[0];
+	info.window[1] = run->window[1];
+	host__set_process(&info);
+	for (uint32_t i = 0; i < 6; i++) {
+		uint32_t slot = i % PP_SLOTS;
+
+		run->window[slot]++;
+		assert_int_equal(sample_of(!slot)->proc_cnt, 0);
+		assert_int_equal(sample_of(slot)->proc_cnt, 1);
+		assert_int_equal(made.sample.proc.why, PP_ASK_NEW);
+		assert_int_equal(made.sample.proc.slots, 1u << slot);
+		assert_int_equal(sample_of(slot)->proc_cnt, 0);
+	}
+}
+
+static void one_that_is_new_is_new_to_both(void **state)
+{
+	host__set_process(NULL);
+	assert_int_equal(sample_of(1)->proc_cnt, 1);
+	assert_int_equal(made.sample.proc.slots, 2);
+	assert_int_equal(sample_of(0)->proc_cnt, 1);
+	assert_int_equal(made.sample.proc.slots, 1);
+	assert_int_equal(host__process()->window[0], 1);
+	assert_int_equal(host__process()->window[1], 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(periods_differ_by_less_than_a_slot, begin),
+		cmocka_unit_test_setup(each_run_has_its_own_counters_in_each_generation, begin),
+		cmocka_unit_test_setup(a_process_is_whose_filter_has_it, begin),
+		cmocka_unit_test_setup(a_thread_name_is_whose_filter_has_it, begin),
+		cmocka_unit_test_setup(a_process_is_announced_once_to_each_run_in_each_window,
+				       begin),
+		cmocka_unit_test_setup(one_that_is_new_is_new_to_both, begin),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
