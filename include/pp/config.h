@@ -52,7 +52,9 @@ const char *config_origin__name(enum config_origin origin);
 	X(SPOOL_MAX_BYTES, "spool_max_bytes", "PULSEPROF_SPOOL_MAX_BYTES", UINT, 4294967295,       \
 	  "268435456", "room for unsent profiles")                                                 \
 	X(SPOOL_MAX_AGE_S, "spool_max_age_s", "PULSEPROF_SPOOL_MAX_AGE_S", UINT, 315360000,        \
-	  "604800", "how long they may wait")
+	  "604800", "how long they may wait")                                                      \
+	X(UPLOAD_LOGS, "upload_logs", "PULSEPROF_UPLOAD_LOGS", BOOL, 0, "no",                      \
+	  "send our log lines to the api_server")
 enum config_id {
 #define X(id, name, env, kind, max, def, help) CONFIG_##id,
 	PP_SETTINGS(X)

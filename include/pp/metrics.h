@@ -48,7 +48,9 @@ struct json_object;
 	X(UPLOADS_EXPIRED, "uploads_expired", "profiles dropped because they waited too long")    \
 	X(UPLOADS_CUT, "uploads_cut", "profiles sent in pieces because of their size")            \
 	X(UPLOAD_PAGES_DROPPED, "upload_pages_dropped",                                           \
-	  "flame graph pages left out of uploads: too large")
+	  "flame graph pages left out of uploads: too large")                                     \
+	X(LOGS_UPLOADED, "logs_uploaded", "log lines accepted by the server")                     \
+	X(LOGS_DROPPED, "logs_dropped", "log lines not uploaded: no room, or refused")
 enum metric_id {
 #define X(id, name, text) METRIC_##id,
 	PP_METRICS(X)

@@ -3,11 +3,12 @@
  * Log lines: formatted on the stack and written with one write(2), so that lines of two threads
  * never mix. Names in a line come from outside (thread names, paths, answers of a server):
  * whatever could break the line or talk to the terminal becomes '?'. No file and no time stamps:
- * that is journald's.
+ * that is journald's. A sink gets the same line.
  */
 #include "pp/base/log.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -20,6 +21,9 @@
 #define LINE_BYTES 2048
 
 static atomic_int current_level = LOG_LVL_INFO;
+static pthread_mutex_t sink_lock = PTHREAD_MUTEX_INITIALIZER;
+static log_sink_fn sink_fn;
+static void *sink_arg;
 
 void log_set_level(enum log_level level)
 {
@@ -57,7 +61,23 @@ static void disarm(char *line, size_t len)
 	}
 }
 
-static void write_line(const char *fmt, va_list ap, uint64_t swallowed)
+void log_set_sink(log_sink_fn fn, void *arg)
+{
+	pthread_mutex_lock(&sink_lock);
+	sink_fn = fn;
+	sink_arg = arg;
+	pthread_mutex_unlock(&sink_lock);
+}
+
+static void tell_sink(enum log_level level, const char *line, size_t len)
+{
+	pthread_mutex_lock(&sink_lock);
+	if (sink_fn)
+		sink_fn(sink_arg, level, line, len);
+	pthread_mutex_unlock(&sink_lock);
+}
+
+static void write_line(enum log_level level, const char *fmt, va_list ap, uint64_t swallowed)
 {
 	char line[LINE_BYTES + 64]; /* room for the tail behind a cut line */
 	int saved_errno = errno;
@@ -73,6 +93,7 @@ static void write_line(const char *fmt, va_list ap, uint64_t swallowed)
 					" (and %llu such lines before)",
 					(unsigned long long)swallowed);
 	disarm(line, len);
+	tell_sink(level, line, len);
 	line[len++] = '\n';
 	/* Nobody can be told that stderr is closed or full. */
 	if (write(STDERR_FILENO, line, len) < 0)
@@ -87,7 +108,7 @@ void log_write(enum log_level level, const char *fmt, ...)
 	if (!is_enabled(level))
 		return;
 	va_start(ap, fmt);
-	write_line(fmt, ap, 0);
+	write_line(level, fmt, ap, 0);
 	va_end(ap);
 }
 
@@ -105,7 +126,7 @@ void log_every(struct log_rate *state, uint32_t interval_ms, enum log_level leve
 		return;
 	}
 	va_start(ap, fmt);
-	write_line(fmt, ap, state->swallowed);
+	write_line(level, fmt, ap, state->swallowed);
 	va_end(ap);
 	state->last_ns = now_ns;
 	state->swallowed = 0;

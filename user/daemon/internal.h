@@ -27,6 +27,7 @@ struct daemon {
 	struct record *record;
 	struct net *net;
 	struct ship *ship;
+	struct ship_logs *logs; /* NULL unless asked for */
 	struct control *control; /* NULL again once we stop */
 
 	struct daemon_run *runs; /* until the last window of each is in the spool */

@@ -24,6 +24,7 @@
 #include "pp/proc_host.h"
 #include "pp/record.h"
 #include "pp/ship.h"
+#include "pp/ship_logs.h"
 
 #define LOCK_NAME "pulseprofd.lock"
 
@@ -202,6 +203,26 @@ static int start_ship(struct daemon *self)
 	return err == -EINVAL ? DAEMON_USAGE : DAEMON_FAILED;
 }
 
+static int start_logs(struct daemon *self)
+{
+	const struct ship_logs_options options = {
+		.api_server = config__str(self->config, CONFIG_API_SERVER),
+		.service_name = config__str(self->config, CONFIG_SERVICE_NAME),
+		.hostname = self->host.hostname,
+		.agent_version = self->host.agent_version,
+		.token = config__str(self->config, CONFIG_TOKEN),
+	};
+	int err;
+
+	if (!config__bool(self->config, CONFIG_UPLOAD_LOGS))
+		return DAEMON_DONE;
+	err = ship_logs__new(self->loop, self->net, &options, &self->logs);
+	if (!err)
+		return DAEMON_DONE;
+	log_error("daemon: no upload of logs to '%s': %s", options.api_server, errname(err));
+	return err == -EINVAL ? DAEMON_USAGE : DAEMON_FAILED;
+}
+
 static int start_control(struct daemon *self)
 {
 	const struct control_ops ops = daemon__control_ops(self);
@@ -236,6 +257,7 @@ static int start_control(struct daemon *self)
 static void clear(struct daemon *self)
 {
 	control__free(self->control);
+	ship_logs__free(self->logs);
 	ship__free(self->ship);
 	net__free(self->net);
 	record__free(self->record);
@@ -251,7 +273,8 @@ static void clear(struct daemon *self)
 int daemon__run(struct daemon *self, const struct config *config)
 {
 	int (*const steps[])(struct daemon *) = { take_places,	  describe_host, start_loop,
-						  start_profiler, start_ship,	 start_control };
+						  start_profiler, start_ship,	 start_logs,
+						  start_control };
 	int code = DAEMON_DONE;
 
 	memset(self, 0, sizeof(*self));

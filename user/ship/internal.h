@@ -103,6 +103,16 @@ struct ship_body {
 /* Appended to out. -EBADMSG if the file is no gzip of a parcel, -EFBIG if no cut makes it fit, -E2BIG, -ENOMEM. */
 int ship_body__prepare(struct ship_body *self, const void *packed, size_t len, struct buf *out);
 
+/* Lines of a request, as net wants them: NULL-terminated. */
+#define SHIP_HEADERS_MAX 32
+struct ship_headers {
+	char *lines[SHIP_HEADERS_MAX + 1]; /* owned */
+};
+int ship_headers__add(struct ship_headers *self, const char *name, const char *value); /* -E2BIG */
+/* gzip of JSON, and then what the operator wants; more may be NULL. */
+int ship_headers__add_rest(struct ship_headers *self, const char *const *more);
+void ship_headers__clear(struct ship_headers *self);
+
 enum verdict {
 	VERDICT_ACCEPTED,
 	VERDICT_AGAIN, /* trouble that passes */

@@ -32,7 +32,6 @@
 #define RETRY_FIRST_MS	  5000
 #define RETRY_MAX_MS	  300000
 #define WORDS_BYTES	  200
-#define HEADERS_MAX	  32
 /* Who says "too large" to less than this does not mean the size. */
 #define BODY_LEAST_BYTES (16u << 10)
 /* So long a limit that a server told is kept; it may have been another server's. */
@@ -51,7 +50,7 @@ struct ship {
 	size_t wire_bytes;
 	char gpid[ENCODE_GPID_BYTES]; /* what the server calls this process; "": not known */
 	char *url;
-	char *headers[HEADERS_MAX + 1]; /* owned */
+	struct ship_headers headers;
 	size_t body_max_bytes; /* as configured */
 	size_t learned_max_bytes; /* as a server made us find out; 0: none did */
 	uint64_t learned_ns;
@@ -215,7 +214,7 @@ static int ship__send(struct ship *self, const struct ship_job *job)
 	struct http_request request = {
 		.method = "POST",
 		.url = self->url,
-		.headers = (const char *const *)self->headers,
+		.headers = (const char *const *)self->headers.lines,
 		.body = job->wire.data,
 		.body_len = job->wire.len,
 		.timeout_ms = UPLOAD_TIMEOUT_MS,
@@ -361,24 +360,8 @@ static void ship__on_timer(void *arg)
 	ship__kick(arg);
 }
 
-static int ship__add_header(struct ship *self, const char *name, const char *value)
-{
-	size_t i = 0;
-
-	while (self->headers[i])
-		i++;
-	if (i == HEADERS_MAX)
-		return -E2BIG;
-	if (asprintf(&self->headers[i], "%s%s", name, value) < 0) {
-		self->headers[i] = NULL;
-		return -ENOMEM;
-	}
-	return 0;
-}
-
 static int ship__set_texts(struct ship *self, const struct ship_options *options)
 {
-	const char *const *header = options->headers;
 	char url[2048];
 	int err = url__join(options->server_host, UPLOAD_PATH, url, sizeof(url));
 
@@ -387,15 +370,12 @@ static int ship__set_texts(struct ship *self, const struct ship_options *options
 	self->url = strdup(url);
 	if (!self->url)
 		return -ENOMEM;
-	err = ship__add_header(self, "GPROFILER-API-KEY: ", options->token);
+	err = ship_headers__add(&self->headers, "GPROFILER-API-KEY: ", options->token);
 	if (!err)
-		err = ship__add_header(self, "GPROFILER-SERVICE-NAME: ", options->service_name);
+		err = ship_headers__add(&self->headers,
+					"GPROFILER-SERVICE-NAME: ", options->service_name);
 	if (!err)
-		err = ship__add_header(self, "Content-Encoding: ", "gzip");
-	if (!err)
-		err = ship__add_header(self, "Content-Type: ", "application/json");
-	for (; header && *header && !err; header++)
-		err = ship__add_header(self, "", *header);
+		err = ship_headers__add_rest(&self->headers, options->headers);
 	return err;
 }
 
@@ -453,8 +433,7 @@ void ship__free(struct ship *self)
 	loop_timer__free(self->timer);
 	spool__close(&self->spool);
 	free(self->url);
-	for (size_t i = 0; self->headers[i]; i++)
-		free(self->headers[i]);
+	ship_headers__clear(&self->headers);
 	free(self);
 }
 

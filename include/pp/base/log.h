@@ -7,6 +7,7 @@
  * time.
  */
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum log_level { LOG_LVL_ERROR, LOG_LVL_WARN, LOG_LVL_INFO, LOG_LVL_DEBUG };
@@ -20,6 +21,13 @@ void log_write(enum log_level level, const char *fmt, ...) __attribute__((format
 #define log_warn(...)  log_write(LOG_LVL_WARN, __VA_ARGS__)
 #define log_info(...)  log_write(LOG_LVL_INFO, __VA_ARGS__)
 #define log_debug(...) log_write(LOG_LVL_DEBUG, __VA_ARGS__)
+
+/*
+ * A second reader of each line that is written: without its newline, printable. Any thread; must not log.
+ * NULL: none; the one before is not called any more then.
+ */
+typedef void (*log_sink_fn)(void *arg, enum log_level level, const char *line, size_t len);
+void log_set_sink(log_sink_fn fn, void *arg);
 
 /*
  * A line that may repeat: at most one per interval_ms for this state; says how many it swallowed.
