@@ -8,15 +8,35 @@
 #include "pp/base/compress.h"
 #include "pp/base/err.h"
 
-static void prepare(const void *packed, size_t len, const char *gpid)
+/* Whatever was in it, what would be sent is JSON within the limit, or nothing. */
+static void prepare(const void *packed, size_t len, uint32_t index, uint32_t cnt)
 {
+	struct ship_body body = { .piece = { .index = index, .cnt = cnt },
+				  .wire_max_bytes = 4096,
+				  .gpid = "17\"" };
 	_auto_buf_ struct buf wire;
 	_auto_buf_ struct buf plain;
 
-	buf__init(&wire, 1 << 20);
-	buf__init(&plain, 1 << 20);
-	if (!ship_body__prepare(packed, len, gpid, &wire) && *gpid)
-		pp_assert(gzip__unpack(wire.data, wire.len, &plain) != -EBADMSG);
+	buf__init(&wire, body.wire_max_bytes);
+	buf__init(&plain, 64 << 20);
+	if (ship_body__prepare(&body, packed, len, &wire) || body.piece.index == body.piece.cnt)
+		return;
+	pp_assert(wire.len && !gzip__unpack(wire.data, wire.len, &plain));
+	pp_assert(plain.data[0] == '{' && plain.data[plain.len - 1] == '}');
+}
+
+static void look_at_name(const uint8_t *data, size_t size)
+{
+	char text[300] = "", again[SPOOL_NAME_BYTES], command[SPOOL_COMMAND_BYTES];
+	struct spool_name name;
+
+	memcpy(text, data, size < sizeof(text) ? size : sizeof(text) - 1);
+	spool_name__encode_command(text, command);
+	pp_assert(strlen(command) < sizeof(command));
+	if (!spool_name__parse(text, &name))
+		return;
+	spool_name__print(&name, again);
+	pp_assert(spool_name__parse(again, &name));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -24,17 +44,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	_auto_buf_ struct buf packed;
-	enum spool_state state;
-	char name[80] = "";
 
 	buf__init(&packed, 1 << 20);
-	memcpy(name, data, size < sizeof(name) ? size : sizeof(name) - 1);
-	if (spool_name__parse(name, &state))
-		pp_assert(strlen(name) < SPOOL_NAME_BYTES);
-	prepare(data, size, "");
-	prepare(data, size, "17");
+	look_at_name(data, size);
+	prepare(data, size, 0, 1);
 	/* The same bytes as content of a whole file, which gzip's checksum keeps the fuzzer from making. */
-	if (!gzip__pack(data, size, 1, &packed))
-		prepare(packed.data, packed.len, "17");
+	if (gzip__pack(data, size, 1, &packed))
+		return 0;
+	prepare(packed.data, packed.len, 0, 1);
+	prepare(packed.data, packed.len, 5, 8);
 	return 0;
 }

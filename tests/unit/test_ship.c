@@ -167,6 +167,60 @@ static void what_is_refused_for_good_is_set_aside_and_the_next_goes(void **state
 	assert_int_equal(ship__waiting(ship), 1);
 }
 
+static const char *verdict_name(enum verdict verdict)
+{
+	static const char *const names[] = { "accepted", "again", "later", "smaller", "refused" };
+
+	return names[verdict];
+}
+
+/* Each answer that the real web app was recorded to give to an upload. */
+static void recorded_answers_mean_what_they_say(void **state)
+{
+	_auto_close_ int dir = open("tests/data/exchanges", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_auto_json_ struct json_object *json = NULL;
+	uint32_t cnts[VERDICT_REFUSED + 1] = { 0 };
+	struct json_object *exchanges;
+	_auto_buf_ struct buf text;
+
+	buf__init(&text, 1 << 20);
+	assert_int_equal(file__read_at(dir, "intel_21_profile_upload.json", &text), 0);
+	assert_int_equal(json__parse(text.data, text.len, &json), 0);
+	assert_int_equal(json__get_array(json, "exchanges", &exchanges), 0);
+	for (size_t i = 0; i < json__len(exchanges); i++) {
+		struct json_object *response, *body;
+		_auto_buf_ struct buf words;
+		struct http_reply reply = { 0 };
+		const char *expected;
+		enum verdict verdict;
+		char why[200];
+		int64_t status;
+
+		if (json__get_object(json__at(exchanges, i), "response", &response))
+			continue; /* a row of the database */
+		assert_int_equal(json__get_int(response, "status", 100, 599, &status), 0);
+		assert_int_equal(json__get_any(response, "body", &body), 0);
+		buf__init(&words, 1 << 20);
+		assert_int_equal(json__print(body, false, &words), 0);
+		reply.status = (int)status;
+		reply.body = words.data;
+		reply.body_len = words.len;
+		http_reply__words(&reply, why, sizeof(why));
+		verdict = ship_verdict(&reply, why);
+		cnts[verdict]++;
+		expected = status == 200			? "accepted" :
+			   status == 411 || status == 413	? "smaller" :
+			   status == 404			? "later" :
+			   strstr(words.data, "SERVICE-NAME h") ? "later" :
+								  "refused";
+		if (strcmp(verdict_name(verdict), expected))
+			fail_msg("%s: %s", words.data, verdict_name(verdict));
+	}
+	assert_true(cnts[VERDICT_ACCEPTED] >= 10 && cnts[VERDICT_REFUSED] >= 8);
+	assert_int_equal(cnts[VERDICT_SMALLER], 2);
+	assert_int_equal(cnts[VERDICT_LATER], 2);
+}
+
 static void headers_of_the_operator_go_with_each_request(void **state)
 {
 	static const char *const headers[] = { "Authorization: Basic eDp5", "X-Team: a", NULL };
@@ -326,6 +380,7 @@ int main(void)
 		TEST(one_that_the_server_chokes_on_lets_the_others_pass),
 		TEST(what_the_operator_must_mend_is_kept_and_tried_seldom),
 		TEST(what_is_refused_for_good_is_set_aside_and_the_next_goes),
+		TEST(recorded_answers_mean_what_they_say),
 		TEST(headers_of_the_operator_go_with_each_request),
 		TEST(held_profile_waits_for_its_release),
 		TEST(release_may_come_before_the_file_is_written),

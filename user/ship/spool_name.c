@@ -113,13 +113,11 @@ void spool_name__encode_command(const char *command_id, char text[SPOOL_COMMAND_
 {
 	size_t len = 0;
 
+	text[0] = '\0';
 	for (const char *c = command_id; *c && len < COMMAND_KEPT; c++)
 		len += (size_t)snprintf(text + len, SPOOL_COMMAND_BYTES - len,
 					is_plain(*c) ? "%c" : "%%%02x", (unsigned char)*c);
 	if (len >= COMMAND_KEPT)
 		snprintf(text + len, SPOOL_COMMAND_BYTES - len, "%%%016" PRIx64,
 			 hash_bytes(command_id, strlen(command_id), 0));
-	text[min_of(len + 17, (size_t)SPOOL_COMMAND_BYTES - 1)] = '\0';
-	if (len < COMMAND_KEPT)
-		text[len] = '\0';
 }
