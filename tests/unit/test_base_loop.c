@@ -339,15 +339,19 @@ static void nothing_new_starts_while_the_loop_ends(void **state)
 }
 
 static int given_nice, priority_err;
+static int worker_nice; /* of the worker, one or the other, whose priority was set last */
 
 int __wrap_setpriority(int which, id_t who, int nice);
 int __wrap_setpriority(int which, id_t who, int nice)
 {
 	assert_int_equal(which, PRIO_PROCESS);
-	assert_int_equal(who, 0);
 	errno = priority_err;
 	if (priority_err)
 		return -1;
+	if (who) {
+		__atomic_store_n(&worker_nice, nice, __ATOMIC_SEQ_CST);
+		return 0;
+	}
 	given_nice = nice;
 	calls++;
 	return 0;
@@ -377,6 +381,49 @@ static void without_the_right_to_hurry_nothing_changes(void **state)
 	assert_int_equal(calls, 0);
 }
 
+static int nice_at_begin, nice_when_patient;
+
+static void begin_hurried_then_wait(void *arg)
+{
+	nice_at_begin = __atomic_load_n(&worker_nice, __ATOMIC_SEQ_CST);
+	if (arg)
+		work__be_patient();
+	nice_when_patient = __atomic_load_n(&worker_nice, __ATOMIC_SEQ_CST);
+}
+
+static void ignore_done(void *arg, int err)
+{
+	assert_int_equal(err, 0);
+}
+
+static void workers_are_hurried_with_the_loop_but_for_patient_work(void **state)
+{
+	int before = getpriority(PRIO_PROCESS, 0), patient = 1;
+
+	priority_err = 0;
+	worker_nice = 100;
+	assert_int_equal(loop__hurry(loop, true), 0);
+	loop__run(loop);
+	for (int i = 0; i < 4; i++) {
+		assert_int_equal(work__submit(loop, begin_hurried_then_wait, ignore_done, &patient),
+				 0);
+		loop__run(loop);
+		assert_true(nice_at_begin <= -10);
+		assert_int_equal(nice_when_patient, before);
+		assert_int_equal(work__submit(loop, begin_hurried_then_wait, ignore_done, NULL), 0);
+		loop__run(loop);
+		assert_true(nice_when_patient <= -10); /* patience ended with its work */
+	}
+	assert_int_equal(loop__hurry(loop, false), 0);
+	assert_int_equal(worker_nice, before);
+	worker_nice = 100;
+	assert_int_equal(work__submit(loop, begin_hurried_then_wait, ignore_done, &patient), 0);
+	loop__run(loop);
+	assert_int_equal(worker_nice, 100); /* between runs nobody's priority is touched */
+	work__be_patient(); /* on the loop's thread: nothing */
+	assert_int_equal(worker_nice, 100);
+}
+
 #define ON_LOOP(test) cmocka_unit_test_setup_teardown(test, new_loop, free_loop)
 
 int main(void)
@@ -396,6 +443,7 @@ int main(void)
 		ON_LOOP(the_end_waits_for_running_work_and_cancels_the_rest),
 		ON_LOOP(nothing_new_starts_while_the_loop_ends),
 		ON_LOOP(hurry_is_undone_and_done_once),
+		ON_LOOP(workers_are_hurried_with_the_loop_but_for_patient_work),
 		ON_LOOP(without_the_right_to_hurry_nothing_changes),
 	};
 

@@ -8,12 +8,14 @@
 #include "pp/base/loop.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <uv.h>
 
 #include "internal.h"
 #include "pp/base/cleanup.h"
+#include "pp/base/err.h"
 
 #define WORKERS	     "2"
 #define HURRIED_NICE (-10)
@@ -53,6 +55,7 @@ int loop__new(struct loop **ret_loop)
 		free(self);
 		return err;
 	}
+	pp_assert(pthread_mutex_init(&self->hurry_lock, NULL) == 0);
 	*ret_loop = self;
 	return 0;
 }
@@ -94,6 +97,7 @@ void loop__free(struct loop *self)
 	uv_walk(self->uv, close_ours, NULL);
 	while (uv_loop_close(self->uv) == UV_EBUSY)
 		uv_run(self->uv, UV_RUN_ONCE);
+	pthread_mutex_destroy(&self->hurry_lock);
 	free(self->uv);
 	free(self);
 }
@@ -117,10 +121,20 @@ static void did_nothing(void *arg, int err)
 {
 }
 
-/* Workers are made with the first work and inherit the priority of the thread that gives it. */
+/* So that there is one to be hurried: a worker is known from its first work on. */
 static int make_workers(struct loop *self)
 {
 	return work__submit(self, do_nothing, did_nothing, self);
+}
+
+static int hurry_all(struct loop *self, bool on)
+{
+	/* 0 is the calling thread, not the process (setpriority(2), C library/kernel differences) */
+	if (setpriority(PRIO_PROCESS, 0, on ? self->hurried_nice : self->nice))
+		return errno == EACCES ? -EPERM : -errno;
+	self->is_hurried = on;
+	workers__hurry(self);
+	return 0;
 }
 
 int loop__hurry(struct loop *self, bool on)
@@ -137,12 +151,12 @@ int loop__hurry(struct loop *self, bool on)
 		self->nice = getpriority(PRIO_PROCESS, 0);
 		if (errno)
 			return -errno;
+		self->hurried_nice = min_of(self->nice, HURRIED_NICE);
 	}
-	/* 0 is the calling thread, not the process (setpriority(2), C library/kernel differences) */
-	if (setpriority(PRIO_PROCESS, 0, on ? min_of(self->nice, HURRIED_NICE) : self->nice))
-		return errno == EACCES ? -EPERM : -errno;
-	self->is_hurried = on;
-	return 0;
+	pthread_mutex_lock(&self->hurry_lock);
+	err = hurry_all(self, on);
+	pthread_mutex_unlock(&self->hurry_lock);
+	return err;
 }
 
 static void on_timer(uv_timer_t *uv)

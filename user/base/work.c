@@ -9,6 +9,8 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include "pp/base/loop.h"
@@ -23,11 +25,67 @@ struct work {
 	void *arg;
 };
 
+/* On a worker, while it works. */
+static _Thread_local struct loop *served;
+static _Thread_local struct worker *worker;
+
+/* A failure changes nothing that anybody could do something about: the work is done later. */
+static void worker__hurry(const struct loop *loop, const struct worker *self)
+{
+	bool on = loop->is_hurried && !self->is_patient;
+
+	(void)setpriority(PRIO_PROCESS, (id_t)self->tid, on ? loop->hurried_nice : loop->nice);
+}
+
+void workers__hurry(struct loop *loop)
+{
+	for (int i = 0; i < WORKERS_MAX && loop->workers[i].tid; i++)
+		worker__hurry(loop, &loop->workers[i]);
+}
+
+static void be_known(struct loop *loop)
+{
+	pid_t tid = gettid();
+
+	served = loop;
+	worker = NULL;
+	pthread_mutex_lock(&loop->hurry_lock);
+	for (int i = 0; i < WORKERS_MAX && !worker; i++) {
+		if (!loop->workers[i].tid) {
+			loop->workers[i].tid = tid;
+			if (loop->is_hurried)
+				worker__hurry(loop, &loop->workers[i]);
+		}
+		if (loop->workers[i].tid == tid)
+			worker = &loop->workers[i];
+	}
+	pthread_mutex_unlock(&loop->hurry_lock);
+}
+
+static void set_patient(bool is_patient)
+{
+	if (!worker || worker->is_patient == is_patient)
+		return;
+	pthread_mutex_lock(&served->hurry_lock);
+	worker->is_patient = is_patient;
+	if (served->is_hurried)
+		worker__hurry(served, worker);
+	pthread_mutex_unlock(&served->hurry_lock);
+}
+
+void work__be_patient(void)
+{
+	set_patient(true);
+}
+
 static void on_worker(uv_work_t *uv)
 {
 	struct work *self = (struct work *)uv;
 
+	be_known(self->loop);
 	self->run(self->arg);
+	set_patient(false);
+	worker = NULL;
 }
 
 static void on_done(uv_work_t *uv, int status)

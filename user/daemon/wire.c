@@ -76,6 +76,7 @@ static void encode_on_worker(void *arg)
 	struct encode_upload upload = { .command_id = self->run->command_id };
 	struct buf page _auto_buf_;
 
+	work__be_patient();
 	buf__init(&page, SHIP_PARCEL_MAX_BYTES);
 	buf__init(&self->parcel, SHIP_PARCEL_MAX_BYTES);
 	if (self->page_max_bytes)

@@ -39,6 +39,7 @@ static void name_on_worker(void *arg)
 {
 	struct closed *self = arg;
 
+	work__be_patient(); /* the run may go on, and names take seconds */
 	self->err = symbolize__profile(self->window.profile, self->window.table, self->naming->root,
 				       &self->kernel_err);
 }

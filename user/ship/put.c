@@ -87,6 +87,7 @@ static void pack_on_worker(void *arg)
 {
 	struct put_job *self = arg;
 
+	work__be_patient();
 	self->err = gzip__pack(self->parcel.data, self->parcel.len, 6, &self->packed);
 	buf__clear(&self->parcel);
 }

@@ -230,6 +230,7 @@ static void job__run(void *arg)
 {
 	struct ship_job *job = arg;
 
+	work__be_patient();
 	if (!job->packed.len)
 		job->err = file__read_at(job->dir_fd, job->name, &job->packed);
 	if (!job->err)

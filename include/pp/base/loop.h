@@ -25,8 +25,8 @@ void loop__free(struct loop *self);
 int loop__run(struct loop *self);
 void loop__stop(struct loop *self);
 /*
- * While on, the loop's thread goes before others that are ready (nice -10; workers stay as they are): for
- * what is late after a millisecond. -EPERM: it may not; nothing changed. On the loop's thread.
+ * While on, the loop's thread and the workers, but for patient work, go before others that are ready (nice
+ * -10): for what is late after a millisecond. -EPERM: it may not; nothing changed. On the loop's thread.
  */
 int loop__hurry(struct loop *self, bool on);
 
@@ -63,5 +63,7 @@ void loop_signal__free(struct loop_signal *self);
  */
 int work__submit(struct loop *loop, void (*run)(void *arg), void (*done)(void *arg, int err),
 		 void *arg);
+/* On a worker: the rest of this work takes long and may wait, it is not hurried. Elsewhere: nothing. */
+void work__be_patient(void);
 
 #endif
