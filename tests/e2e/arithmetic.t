@@ -48,7 +48,8 @@ check "a drain each millisecond: there were many" equation often 'drains > 200'
 # A run beside another that begins and ends all the time, in the middle of drains, over maps too small for both.
 stress beside rate_hz=5000 seconds=3 restarts=40 beside=997 drain_ms=3 count_entries=64 stack_entries=64
 balanced beside "41 runs"
-check "the run beside them: taken = accepted + filtered" equation beside 'beside_taken == beside_accepted + beside_idle'
+check "the run beside them: taken = accepted + filtered + lost" \
+	equation beside 'beside_taken == beside_accepted + beside_idle + beside_lost'
 check "the run beside them: what comes out is what was accepted" equation beside 'beside_drained == beside_accepted'
 check "the run beside them: expected is its rate by its time, as if it were alone" \
 	equation beside 'd = beside_expected - beside_enabled_us * 997 / 1000000, d > -100 && d < 100 && beside_expected > 2500'

@@ -180,6 +180,8 @@ static void print_result(const struct stress *self)
 	       (unsigned long long)self->drains, (unsigned long long)self->dangling,
 	       (unsigned long long)self->shapeless);
 	printf("to_bottom=%llu\n", (unsigned long long)self->to_bottom);
+	printf("beside_lost=%llu\n", (unsigned long long)(beside.counters[PP_CNT_LOST_FULL] +
+							  beside.counters[PP_CNT_LOST_SCRATCH]));
 	printf("beside_taken=%llu\nbeside_accepted=%llu\nbeside_idle=%llu\nbeside_expected=%llu\n"
 	       "beside_drained=%llu\nbeside_enabled_us=%llu\n",
 	       (unsigned long long)beside.counters[PP_CNT_TAKEN],
