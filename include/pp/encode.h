@@ -50,11 +50,22 @@ struct encode_host {
 	uint64_t spawn_real_ns;
 	uint64_t spawn_uptime_ms;
 };
+/*
+ * A profile whose lines would take too much memory goes in several parcels, each with a share of the samples;
+ * those of a process stay together as far as that goes.
+ */
+struct encode_share {
+	uint32_t index, cnt;
+};
+/* In how many shares, so that the lines of each are of about share_bytes. */
+int encode__share_cnt(const struct profile *profile, size_t share_bytes, uint32_t *ret_cnt);
+
 /* What only the upload knows. */
 struct encode_upload {
 	const char *command_id; /* NULL or "": of no command */
 	const char *page; /* a flame graph page for the ad hoc view; NULL: none */
 	bool is_restarted; /* the run was begun anew after an interruption */
+	struct encode_share share; /* cnt 0 or 1: the whole profile */
 };
 /*
  * A profile on its way to the Studio: all of the upload but the server's name for this process (gpid), and not

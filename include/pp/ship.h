@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "pp/encode.h"
+
 struct loop;
 struct net;
 struct buf;
@@ -37,6 +39,7 @@ struct ship_options {
 struct ship_item {
 	const char *command_id; /* NULL or "": of no command */
 	bool is_held; /* not sent before ship__release; needs a command_id */
+	struct encode_share share; /* of the profile, as in the parcel; put them in order */
 	struct buf *parcel; /* of encode__parcel; its content is taken when ship__put returns 0 */
 };
 /*
@@ -57,7 +60,7 @@ void ship__free(struct ship *self); /* what is unsent stays in the spool */
 int ship__put(struct ship *self, const struct ship_item *item, ship_put_fn fn, void *arg);
 /* Lets held profiles of the command go, also those still being written; NULL: of all commands. */
 void ship__release(struct ship *self, const char *command_id);
-/* Is a profile of the command in the spool (or was refused by the server and set aside there)? */
+/* Is a profile of the command, with all its shares, in the spool (or was refused by the server and set aside there)? */
 bool ship__has(const struct ship *self, const char *command_id);
 /* profiles not yet sent, those on their way into the spool and the one being sent included */
 uint32_t ship__waiting(const struct ship *self);

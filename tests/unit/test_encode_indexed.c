@@ -362,12 +362,12 @@ static void expect_stacks(const struct profile *profile, struct indexed *ret_sta
 		bool looks_idle;
 		_auto_buf_ struct buf key, safe_comm;
 
+		buf__init(&key, 1 << 20);
 		buf__init(&safe_comm, 256);
 		encode__safe_text(comm, strlen(comm), &safe_comm);
 		looks_idle = !strncmp(safe_comm.data, "swapper", 7);
 		if (looks_idle && !profile->processes[sample->process].pid)
 			continue;
-		buf__init(&key, 1 << 20);
 		if (container)
 			encode__safe_text(intern__str(profile->strings, container),
 					  intern__len(profile->strings, container), &key);
@@ -470,6 +470,54 @@ static const char *lines_of(const char *file)
 	return strchr(file, '\n') + 1;
 }
 
+static void shares_of_every_profile_add_up(void **state)
+{
+	for (uint32_t i = 0; i < 60; i++) {
+		__cleanup(indexed__clear) struct indexed expected = { 0 }, got = { 0 };
+		struct profile *profile = any_profile(any(100));
+		struct encode_upload upload = { .share.cnt = 1 + any(7) };
+		uint64_t samples = 0;
+
+		for (; upload.share.index < upload.share.cnt; upload.share.index++) {
+			_auto_free_ char *file = NULL;
+			_auto_buf_ struct buf parcel;
+
+			buf__init(&parcel, OUT_BYTES_MAX);
+			assert_int_equal(encode__parcel(profile, &host, &upload, &parcel), 0);
+			file = file_of(&parcel, 0, 1, &samples);
+			json__put(index_file(file, &got));
+			assert_true(upload.share.cnt == 1 ||
+				    strstr(file, "\"share\":{\"number\":"));
+		}
+		assert_int_equal(samples, profile->account.accepted);
+		assert_int_equal(got.crashes, 0);
+		indexed__merge(&got);
+		expect_stacks(profile, &expected);
+		same_stacks(&got, &expected);
+		profile__free(profile);
+	}
+}
+
+static void shares_are_about_as_large_as_asked(void **state)
+{
+	struct profile *profile = any_profile(2000);
+	struct encode_upload upload = { 0 };
+	uint32_t cnt;
+
+	assert_int_equal(encode__share_cnt(profile, 1 << 30, &cnt), 0);
+	assert_int_equal(cnt, 1);
+	assert_int_equal(encode__share_cnt(profile, 50000, &upload.share.cnt), 0);
+	assert_in_range(upload.share.cnt, 3, 100);
+	for (; upload.share.index < upload.share.cnt; upload.share.index++) {
+		_auto_buf_ struct buf parcel;
+
+		buf__init(&parcel, OUT_BYTES_MAX);
+		assert_int_equal(encode__parcel(profile, &host, &upload, &parcel), 0);
+		assert_true(parcel.len < 100000);
+	}
+	profile__free(profile);
+}
+
 static void halves_of_a_piece_are_the_piece(void **state)
 {
 	struct profile *profile = any_profile(500);
@@ -499,6 +547,8 @@ int main(void)
 		cmocka_unit_test(the_model_reads_what_the_indexer_read),
 		cmocka_unit_test(every_profile_parses_back_to_itself),
 		cmocka_unit_test(pieces_of_every_profile_add_up),
+		cmocka_unit_test(shares_of_every_profile_add_up),
+		cmocka_unit_test(shares_are_about_as_large_as_asked),
 		cmocka_unit_test(halves_of_a_piece_are_the_piece),
 	};
 

@@ -303,6 +303,33 @@ static void what_belongs_to_a_command_is_held_after_a_restart(void **state)
 	uploads(3);
 }
 
+static void profile_of_several_shares_is_there_with_its_last(void **state)
+{
+	struct ship_item item = { .command_id = "c", .is_held = true, .share.cnt = 3 };
+	int result;
+
+	assert_int_equal(ship_open(0), 0);
+	for (; item.share.index < 3; item.share.index++) {
+		assert_false(ship__has(ship, "c"));
+		result = NOT_YET;
+		item.parcel = &(struct buf){ 0 };
+		make_parcel((int)item.share.index, item.parcel);
+		assert_int_equal(ship__put(ship, &item, told, &result), 0);
+		while (result == NOT_YET)
+			assert_true(wire_work_off());
+	}
+	assert_true(ship__has(ship, "c"));
+	restart();
+	assert_true(ship__has(ship, "c"));
+	ship__release(ship, "c");
+	uploads(0);
+	wire_answer(upload(), 200, "{}");
+	uploads(1);
+	wire_answer(upload(), 200, "{}");
+	assert_int_equal(files("-p3.3-c.parcel.gz", NULL), 1);
+	uploads(2);
+}
+
 static void refused_profile_still_counts_as_made(void **state)
 {
 	assert_int_equal(ship_open(0), 0);
@@ -385,6 +412,7 @@ int main(void)
 		TEST(held_profile_waits_for_its_release),
 		TEST(release_may_come_before_the_file_is_written),
 		TEST(what_belongs_to_a_command_is_held_after_a_restart),
+		TEST(profile_of_several_shares_is_there_with_its_last),
 		TEST(refused_profile_still_counts_as_made),
 		TEST(parcel_that_is_none_is_not_taken),
 		TEST(sender_may_go_while_work_and_request_are_under_way),

@@ -354,6 +354,8 @@ static void names_of_others_are_left_alone(void **state)
 		"00000000000000000001-000000-.parcel.gz",
 		"00000000000000000001-000000-a.b.parcel.gz",
 		"00000000000000000001-000000-x8.8.parcel.gz",
+		"00000000000000000001-000000-p5.4.parcel.gz",
+		"00000000000000000001-000000-x8.3-p1.4.parcel.gz",
 		"00000000000000000001-000000-x7.1.parcel.gz",
 		"00000000000000000001-000000-x4096.1.parcel.gz",
 	};
@@ -375,6 +377,11 @@ static void names_of_others_are_left_alone(void **state)
 	assert_string_equal(name.command, "x8");
 	spool_name__print(&name, text);
 	assert_string_equal(text, "00000000000000000001-000000-x8.3-x8.parcel.gz.damaged");
+	assert_true(spool_name__parse("00000000000000000001-000000-p2.4-x8.3-p.parcel.gz", &name));
+	assert_int_equal(name.part, 2);
+	assert_int_equal(name.parts, 4);
+	assert_int_equal(name.pieces, 8);
+	assert_string_equal(name.command, "p");
 }
 
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, writable)

@@ -22,12 +22,16 @@
 #include "pp/record.h"
 #include "pp/ship.h"
 
+/* Of a profile's lines at once; larger ones go in shares. */
+#define SHARE_BYTES (48u << 20)
+
 /* A window on its way to the spool. */
 struct job {
 	struct daemon_run *run;
 	struct profile *profile; /* owned */
 	struct buf parcel;
 	size_t page_max_bytes; /* 0: none */
+	struct encode_share share; /* the one under way; cnt 0: not known yet */
 	bool is_page_too_large;
 	int err;
 };
@@ -79,12 +83,15 @@ static void encode_on_worker(void *arg)
 	work__be_patient();
 	buf__init(&page, SHIP_PARCEL_MAX_BYTES);
 	buf__init(&self->parcel, SHIP_PARCEL_MAX_BYTES);
-	if (self->page_max_bytes)
+	if (!self->share.cnt)
+		self->err = encode__share_cnt(self->profile, SHARE_BYTES, &self->share.cnt);
+	if (!self->err && !self->share.index && self->page_max_bytes)
 		self->err = encode__html_within(self->profile, self->page_max_bytes, &page);
 	self->is_page_too_large = self->err == -E2BIG;
 	if (self->is_page_too_large)
 		self->err = 0;
 	upload.page = page.data;
+	upload.share = self->share;
 	if (!self->err)
 		self->err = encode__parcel(self->profile, &self->run->daemon->host, &upload,
 					   &self->parcel);
@@ -101,10 +108,18 @@ static void finish_job(struct job *self)
 	end_run_if_done(run);
 }
 
+static void on_encoded(void *arg, int err);
+
 static void on_spooled(void *arg, int err)
 {
 	struct job *self = arg;
 
+	if (!err && ++self->share.index < self->share.cnt) {
+		buf__clear(&self->parcel);
+		err = work__submit(self->run->daemon->loop, encode_on_worker, on_encoded, self);
+		if (!err)
+			return;
+	}
 	if (err)
 		fail(self->run, "the profile cannot be put into the spool", err);
 	finish_job(self);
@@ -114,11 +129,12 @@ static void on_encoded(void *arg, int err)
 {
 	struct job *self = arg;
 	const struct ship_item item = { .command_id = self->run->command_id,
+					.share = self->share,
 					.parcel = &self->parcel };
 
 	if (!err)
 		err = self->err;
-	if (self->is_page_too_large)
+	if (self->is_page_too_large && !self->share.index)
 		log_warn("daemon: a flame graph page is too large to send, sending without");
 	if (!err)
 		err = ship__put(self->run->daemon->ship, &item, on_spooled, self);

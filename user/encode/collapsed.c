@@ -21,6 +21,8 @@
 
 /* Room behind each key for " 4294967295". */
 #define COUNT_ROOM "           "
+/* Of index, container, thread name and count; more or less. */
+#define LINE_LEAST_BYTES 64
 
 /* A line, at first without its count: text[off .. off+len). */
 struct line {
@@ -31,6 +33,7 @@ struct line {
 
 struct collapsed {
 	const struct profile *profile; /* borrowed */
+	uint32_t *order; /* of samples: those of a process side by side */
 	struct buf frame_text;
 	size_t *frame_off; /* frame_cnt + 1 offsets in frame_text */
 	struct buf text;
@@ -43,6 +46,7 @@ static void collapsed__clear(struct collapsed *self)
 {
 	buf__clear(&self->frame_text);
 	buf__clear(&self->text);
+	free(self->order);
 	free(self->frame_off);
 	free(self->lines);
 }
@@ -194,19 +198,49 @@ static int write_counts(struct collapsed *self)
 	return err;
 }
 
-int encode__collapsed(const struct profile *profile, struct buf *out)
+static int compare_samples(const void *a, const void *b, void *samples)
+{
+	const struct profile_sample *x = (struct profile_sample *)samples + *(const uint32_t *)a;
+	const struct profile_sample *y = (struct profile_sample *)samples + *(const uint32_t *)b;
+
+	if (x->process != y->process)
+		return x->process < y->process ? -1 : 1;
+	return (x > y) - (x < y);
+}
+
+static int order_samples(struct collapsed *self)
+{
+	const struct profile *profile = self->profile;
+
+	self->order = calloc((size_t)profile->sample_cnt + 1, sizeof(*self->order));
+	if (!self->order)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < profile->sample_cnt; i++)
+		self->order[i] = i;
+	qsort_r(self->order, profile->sample_cnt, sizeof(*self->order), compare_samples,
+		profile->samples);
+	return 0;
+}
+
+int collapsed_share__append(const struct profile *profile, struct encode_share share,
+			    struct buf *out)
 {
 	__cleanup(collapsed__clear) struct collapsed self = { .profile = profile };
+	uint64_t cnt = profile->sample_cnt;
+	uint32_t begin = (uint32_t)(cnt * share.index / share.cnt);
+	uint32_t end = (uint32_t)(cnt * (share.index + 1) / share.cnt);
 	int err;
 
 	buf__init(&self.frame_text, ENCODE_SCRATCH_BYTES);
 	buf__init(&self.text, ENCODE_SCRATCH_BYTES);
 	err = make_frame_texts(&self);
 	if (!err)
-		err = vec_room(self.lines, profile->sample_cnt + 1, self.line_cap,
+		err = order_samples(&self);
+	if (!err)
+		err = vec_room(self.lines, end - begin + 1, self.line_cap,
 			       ENCODE_SCRATCH_BYTES / sizeof(*self.lines));
-	for (uint32_t i = 0; i < profile->sample_cnt && !err; i++)
-		err = append_line(&self, &profile->samples[i]);
+	for (uint32_t i = begin; i < end && !err; i++)
+		err = append_line(&self, &profile->samples[self.order[i]]);
 	if (err)
 		return err;
 	sort_lines(&self);
@@ -221,4 +255,31 @@ int encode__collapsed(const struct profile *profile, struct buf *out)
 		buf__append(out, self.text.data + self.lines[i].off, self.lines[i].len);
 	}
 	return out->err;
+}
+
+int encode__collapsed(const struct profile *profile, struct buf *out)
+{
+	return collapsed_share__append(profile, (struct encode_share){ .cnt = 1 }, out);
+}
+
+int encode__share_cnt(const struct profile *profile, size_t share_bytes, uint32_t *ret_cnt)
+{
+	__cleanup(collapsed__clear) struct collapsed self = { .profile = profile };
+	uint64_t bytes = 0;
+	int err;
+
+	buf__init(&self.frame_text, ENCODE_SCRATCH_BYTES);
+	err = make_frame_texts(&self);
+	if (err)
+		return err;
+	for (uint32_t i = 0; i < profile->sample_cnt; i++) {
+		const struct profile_stack *stack = &profile->stacks[profile->samples[i].stack];
+		const uint32_t *frames = profile->stack_frames + stack->first;
+
+		bytes += LINE_LEAST_BYTES;
+		for (uint32_t j = 0; j < stack->depth; j++)
+			bytes += self.frame_off[frames[j] + 1] - self.frame_off[frames[j]] + 1;
+	}
+	*ret_cnt = (uint32_t)min_of(bytes / share_bytes + 1, (uint64_t)UINT16_MAX);
+	return 0;
 }

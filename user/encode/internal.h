@@ -28,6 +28,11 @@ int json_escape__append(struct buf *out, const char *text, size_t len);
 /* Finished JSON made safe inside a <script> element: '<', '>', '&' and U+2028/9 as \u escapes. */
 int json_in_html__append(struct buf *out, const char *json, size_t len);
 
+/* The lines of a share of the samples. */
+struct encode_share;
+int collapsed_share__append(const struct profile *profile, struct encode_share share,
+			    struct buf *out);
+
 /* Members of a parcel's first line, and of the header what the Studio ignores. */
 #define PARCEL_BODY   "body"
 #define PARCEL_HEADER "header"

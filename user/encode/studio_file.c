@@ -227,6 +227,20 @@ static int add_account(struct json_object *json, const struct profile *profile)
 	return json__add(json, "run", run);
 }
 
+static int add_share(struct json_object *json, struct encode_share share)
+{
+	struct json_object *object = json__new_object();
+	int err = object ? json__add_u64(object, "number", share.index + 1) : -ENOMEM;
+
+	if (!err)
+		err = json__add_u64(object, "of", share.cnt);
+	if (err) {
+		json__put(object);
+		return err;
+	}
+	return json__add(json, "share", object);
+}
+
 /* What the Studio does not ask for: the true account of the run, and how it came about. */
 static int add_own(struct json_object *json, const struct profile *profile,
 		   const struct encode_upload *upload)
@@ -238,6 +252,8 @@ static int add_own(struct json_object *json, const struct profile *profile,
 		err = add_text(own, "command_id", upload->command_id);
 	if (!err)
 		err = json__add_bool(own, "restarted", upload->is_restarted);
+	if (!err && upload->share.cnt > 1)
+		err = add_share(own, upload->share);
 	if (!err)
 		err = add_account(own, profile);
 	if (err) {
@@ -314,5 +330,9 @@ int encode__parcel(const struct profile *profile, const struct encode_host *host
 	else
 		buf__puts(out, "null");
 	buf__putc(out, '\n');
-	return out->err ? out->err : encode__collapsed(profile, out);
+	if (out->err)
+		return out->err;
+	if (upload->share.cnt > 1)
+		return collapsed_share__append(profile, upload->share, out);
+	return encode__collapsed(profile, out);
 }

@@ -3,7 +3,7 @@
 #define PP_SHIP_INTERNAL_H
 /*
  * The spool: the files that wait, as the sender sees them. A file is named
- * UNIX_NS-SEQ[-xPIECES.SENT][-COMMAND].parcel.gz, the numbers in front zero padded so that names sort by age;
+ * UNIX_NS-SEQ[-pNUMBER.OF][-xPIECES.SENT][-COMMAND].parcel.gz, the numbers in front zero padded so that names sort by age;
  * .refused or .damaged behind it means "kept for a person, not sent".
  */
 #include <stdbool.h>
@@ -30,6 +30,7 @@ enum spool_state { SPOOL_WAITING, SPOOL_REFUSED, SPOOL_DAMAGED };
 struct spool_name {
 	char stem[SPOOL_STEM_BYTES];
 	char command[SPOOL_COMMAND_BYTES]; /* encoded; "": none */
+	uint32_t part, parts; /* of the profile; 1 of 1: it is in one file */
 	uint32_t pieces, sent; /* the first `sent` of `pieces` need not be sent again */
 	enum spool_state state;
 };
@@ -67,11 +68,11 @@ int spool__open(struct spool *self, const char *state_dir, uint64_t max_bytes, u
 void spool__close(struct spool *self);
 /*
  * Takes room for a file, evicting others (refused and damaged ones first, then the oldest, held ones last,
- * never `pinned`, a stem, which may be NULL) until it fits. *ret_name: what to write it as. -E2BIG larger
- * than the spool, -ENOSPC.
+ * never `pinned`, a stem, which may be NULL) until it fits. The name gets a new stem. -E2BIG larger than the
+ * spool, -ENOSPC.
  */
-int spool__reserve(struct spool *self, const char *command, bool is_held, uint64_t bytes,
-		   const char *pinned, struct spool_name *ret_name);
+int spool__reserve(struct spool *self, struct spool_name *name, bool is_held, uint64_t bytes,
+		   const char *pinned);
 /*
  * The write has ended with err. A disk that takes nothing loses no profile as long as the server takes it:
  * SPOOL_MEMORY_MAX_BYTES are kept in memory. Returns 0 or why it is not kept at all.

@@ -22,7 +22,6 @@ struct put_job {
 	struct loop *loop;
 	struct put_list *list;
 	struct put_job *next;
-	char command[SPOOL_COMMAND_BYTES];
 	bool is_held;
 	struct buf parcel, packed;
 	struct spool_name name;
@@ -102,8 +101,8 @@ static void on_packed(void *arg, int err)
 	if (!err && !spool)
 		err = -ECANCELED;
 	if (!err)
-		err = spool__reserve(spool, self->command, self->is_held, self->packed.len,
-				     self->list->pinned, &self->name);
+		err = spool__reserve(spool, &self->name, self->is_held, self->packed.len,
+				     self->list->pinned);
 	if (err) {
 		put_job__end(self, err);
 		return;
@@ -146,8 +145,13 @@ int put_list__add(struct put_list *self, struct loop *loop, const struct ship_it
 	job->is_held = item->is_held;
 	job->fn = fn;
 	job->arg = arg;
+	job->name = (struct spool_name){ .part = 1, .parts = 1, .pieces = 1 };
+	if (item->share.cnt > 1) {
+		job->name.part = item->share.index + 1;
+		job->name.parts = item->share.cnt;
+	}
 	if (item->command_id)
-		spool_name__encode_command(item->command_id, job->command);
+		spool_name__encode_command(item->command_id, job->name.command);
 	buf__init(&job->packed, SPOOL_PACKED_MAX_BYTES);
 	job->parcel = *item->parcel;
 	if (is_only)
@@ -166,7 +170,7 @@ int put_list__add(struct put_list *self, struct loop *loop, const struct ship_it
 void put_list__release(struct put_list *self, const char *command)
 {
 	for (struct put_job *job = self->first; job; job = job->next)
-		if (!command || !strcmp(job->command, command))
+		if (!command || !strcmp(job->name.command, command))
 			job->is_held = false;
 }
 

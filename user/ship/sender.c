@@ -472,8 +472,9 @@ bool ship__has(const struct ship *self, const char *command_id)
 	for (size_t i = 0; i < self->spool.cnt; i++) {
 		const struct spool_file *file = &self->spool.files[i];
 
+		/* Parts are put one after the other: with the last one all are there. */
 		if (!file->is_writing && file->name.state != SPOOL_DAMAGED &&
-		    !strcmp(file->name.command, command))
+		    file->name.part == file->name.parts && !strcmp(file->name.command, command))
 			return true;
 	}
 	return false;

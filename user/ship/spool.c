@@ -245,10 +245,9 @@ static int spool__keep_in_memory(struct spool *self, struct spool_file *file, co
 	return 0;
 }
 
-int spool__reserve(struct spool *self, const char *command, bool is_held, uint64_t bytes,
-		   const char *pinned, struct spool_name *ret_name)
+int spool__reserve(struct spool *self, struct spool_name *name, bool is_held, uint64_t bytes,
+		   const char *pinned)
 {
-	struct spool_name name = { .pieces = 1 };
 	int err;
 
 	if (bytes > self->max_bytes)
@@ -258,20 +257,18 @@ int spool__reserve(struct spool *self, const char *command, bool is_held, uint64
 		if (err)
 			return err;
 	}
-	snprintf(name.command, sizeof(name.command), "%s", command);
 	do {
-		snprintf(name.stem, sizeof(name.stem), "%020llu-%06u",
+		snprintf(name->stem, sizeof(name->stem), "%020llu-%06u",
 			 (unsigned long long)clock_real_ns(), self->seq % 1000000);
 		self->seq++;
-	} while (spool__find(self, name.stem));
-	err = spool__add(self, &name, bytes);
+	} while (spool__find(self, name->stem));
+	err = spool__add(self, name, bytes);
 	if (err)
 		return err;
 	self->files[self->cnt - 1].is_writing = true;
 	self->files[self->cnt - 1].is_held = is_held;
 	/* Only a clock that was set back makes this more than a look. */
 	qsort(self->files, self->cnt, sizeof(*self->files), file_cmp);
-	*ret_name = name;
 	return 0;
 }
 

@@ -61,15 +61,30 @@ static const char *parse_pieces(const char *text, struct spool_name *name)
 	return text + len;
 }
 
+/* "-p1.4": the same. */
+static const char *parse_part(const char *text, struct spool_name *name)
+{
+	unsigned int part, parts;
+	int len = 0;
+
+	if (sscanf(text, "-p%5u.%5u%n", &part, &parts, &len) < 2 || !len)
+		return text;
+	if (parts < 2 || parts > UINT16_MAX || part < 1 || part > parts)
+		return text;
+	name->part = part;
+	name->parts = parts;
+	return text + len;
+}
+
 bool spool_name__parse(const char *text, struct spool_name *ret_name)
 {
-	struct spool_name name = { .pieces = 1 };
+	struct spool_name name = { .part = 1, .parts = 1, .pieces = 1 };
 	const char *rest = after_stem(text), *end = rest ? strstr(rest, EXTENSION) : NULL;
 
 	if (!end)
 		return false;
 	memcpy(name.stem, text, SPOOL_STEM_BYTES - 1);
-	rest = parse_pieces(rest, &name);
+	rest = parse_pieces(parse_part(rest, &name), &name);
 	if (rest < end) {
 		size_t len = (size_t)(end - rest - 1);
 
@@ -100,12 +115,14 @@ bool spool_name__is_temporary(const char *text)
 
 void spool_name__print(const struct spool_name *self, char text[SPOOL_NAME_BYTES])
 {
-	char pieces[32] = "";
+	char part[32] = "", pieces[32] = "";
 
+	if (self->parts > 1)
+		snprintf(part, sizeof(part), "-p%" PRIu32 ".%" PRIu32, self->part, self->parts);
 	if (self->pieces > 1)
 		snprintf(pieces, sizeof(pieces), "-x%" PRIu32 ".%" PRIu32, self->pieces,
 			 self->sent);
-	snprintf(text, SPOOL_NAME_BYTES, "%s%s%s%s" EXTENSION "%s", self->stem, pieces,
+	snprintf(text, SPOOL_NAME_BYTES, "%s%s%s%s%s" EXTENSION "%s", self->stem, part, pieces,
 		 self->command[0] ? "-" : "", self->command, state_suffix[self->state]);
 }
 
