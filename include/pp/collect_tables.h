@@ -14,7 +14,7 @@ struct collect_tables {
 	struct pp_range *ranges; /* PP_RANGES_MAX */
 	struct pp_tables *tables;
 };
-/* -EOPNOTSUPP: the table walk did not load here (feature probe says why); frame pointers only. */
+/* -errno: why the table walk is not loaded (-EOPNOTSUPP: it was not tried); frame pointers only. */
 int collect_tables__get(struct collect *self, struct collect_tables *ret_tables);
 /* arg is the struct collect. Makes, maps and publishes a part; drop_part unmaps and frees it. */
 int collect_tables__make_part(void *arg, uint32_t part, uint32_t **ret_words);

@@ -34,7 +34,7 @@ struct profile_tables {
 	uint8_t pad[3];
 	uint32_t files;
 	uint32_t pages; /* of 64 KiB of code, with rows */
-	uint32_t pad2;
+	int32_t off_err; /* why it is not on: -errno, 0 if it is */
 	uint64_t rows;
 	uint64_t bytes; /* of rows */
 	uint64_t kernel_bytes; /* taken for rows */
@@ -42,7 +42,9 @@ struct profile_tables {
 	uint64_t pages_from_cache;
 	uint64_t pages_evicted;
 	uint64_t pages_failed;
+	uint64_t pages_refused; /* no room beside what is in use: frame pointers there */
 	uint64_t ranges_refused; /* no room for them: frame pointers only */
+	uint64_t rules_refused; /* no room for one more kind of row: its page is not loaded */
 	uint64_t convert_ns;
 };
 

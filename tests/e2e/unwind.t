@@ -150,4 +150,23 @@ if command -v rustc >/dev/null; then
 		--static "$WORK/rust_calls" --complete 98
 fi
 
+# Descriptors are short: the tables' maps do not find any, the rest does. Which limit that is depends on the
+# kernel's CPUs and on libbpf.
+with_limit() { # with_limit COMMAND: raises the limit until it succeeds
+	local limit
+	for limit in {20..60}; do
+		(ulimit -n "$limit" && "$@") && return
+	done
+}
+probe_without() {
+	"$PULSEPROF" -j feature probe 2>/dev/null | grep -q 'frame pointers: -EMFILE'
+}
+record_without() {
+	record few --rate 499 --duration 1
+	[ "$STATUS" = 0 ] && [ "$(fact few .unwind_tables_off)" = -EMFILE ]
+}
+check "a refusal that is not the verifier's leaves frame pointers, and feature probe says so" \
+	with_limit probe_without
+check "a run then gives a profile all the same, and its summary says why" with_limit record_without
+check "it has samples" holds few '.samples > 0 and .unwind_tables == null'
 done_testing

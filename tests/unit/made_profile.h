@@ -87,6 +87,8 @@ static inline void made_meta(struct profile *profile)
 		.kernel_bytes = 2 << 20,
 		.pages_converted = 5,
 		.pages_from_cache = 12,
+		.pages_refused = 4,
+		.rules_refused = 2,
 		.convert_ns = 1234567,
 	};
 }

@@ -12,6 +12,7 @@
 
 static struct {
 	bool has_no_walk; /* the kernel does not take it */
+	int refuse_new; /* unwind_tables__new fails with this */
 	int refuse; /* set_process fails with this */
 	struct pp_tables tables;
 	struct unwind_options options;
@@ -69,6 +70,8 @@ int __wrap_unwind_tables__new(struct loop *loop, const struct sysroot *root,
 			      struct unwind_tables **ret_tables)
 {
 	kernel.options = *options;
+	if (kernel.refuse_new)
+		return kernel.refuse_new;
 	*ret_tables = (struct unwind_tables *)&kernel;
 	return 0;
 }
@@ -258,9 +261,27 @@ static void without_the_walk_maps_are_read_and_nothing_else_happens(void **state
 	unwinder__tick(unwinder);
 	end_window(rig, unwinder, &tables);
 	assert_false(tables.on);
+	assert_int_equal(tables.off_err, -EOPNOTSUPP);
 	unwinder__end(unwinder);
 	wire_expire();
 	assert_int_equal(kernel.settled + kernel.ticks + kernel.drops_all, 0);
+	unwinder__free(unwinder);
+}
+
+static void tables_that_find_no_memory_leave_a_profile_by_frame_pointers(void **state)
+{
+	const struct record_options options = { .cache_dir = "/cache" };
+	struct rig *rig = *state;
+	struct unwinder *unwinder;
+	struct unwinder_mark mark;
+
+	memset(&kernel, 0, sizeof(kernel));
+	kernel.refuse_new = -ENOMEM;
+	assert_int_equal(unwinder__new(NULL, &rig->root, NULL, &options, &unwinder), 0);
+	assert_int_equal(kernel.tables.on, 0); /* programs mark what they guess */
+	unwinder__mark(unwinder, &mark);
+	assert_false(mark.tables.on);
+	assert_int_equal(mark.tables.off_err, -ENOMEM);
 	unwinder__free(unwinder);
 }
 
@@ -394,6 +415,7 @@ int main(void)
 		RIG_TEST(what_was_asked_too_soon_is_not_answered),
 		RIG_TEST(what_the_tables_refuse_is_walked_by_frame_pointer),
 		RIG_TEST(without_the_walk_maps_are_read_and_nothing_else_happens),
+		RIG_TEST(tables_that_find_no_memory_leave_a_profile_by_frame_pointers),
 		RIG_TEST(pages_drains_and_ticks_are_passed_on),
 		RIG_TEST(who_was_not_sampled_in_a_window_is_forgotten),
 		RIG_TEST(who_was_sampled_in_a_longer_window_of_another_run_stays),

@@ -194,7 +194,11 @@ static void print_tables(struct json_object *json)
 	struct json_object *tables;
 
 	if (json__get_object(json, "unwind_tables", &tables)) {
-		printf("  %-12s none, by frame pointers only\n", "unwound");
+		const char *why = "";
+
+		(void)json__get_str(json, "unwind_tables_off", &why); /* not there: "" */
+		printf("  %-12s none, by frame pointers only%s%s%s\n", "unwound", *why ? " (" : "",
+		       why, *why ? ")" : "");
 		return;
 	}
 	printf("  %-12s by %llu pages of tables, %.1f MB in the kernel; %llu converted, %llu from the "

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "pp/base/buf.h"
@@ -137,14 +138,14 @@ static int choose_sampler(struct collect *self)
 }
 
 /* Without the table walk nothing reads these. */
-static int shrink_tables(struct pulseprof_bpf *skel)
+static int leave_out_tables(struct pulseprof_bpf *skel)
 {
 	struct bpf_map *maps[] = { skel->maps.pp_ranges, skel->maps.pp_dir, skel->maps.pp_rules,
 				   skel->maps.pp_rule_cache, skel->maps.pp_parts };
 	int err = 0;
 
 	for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]) && !err; i++)
-		err = bpf_map__set_max_entries(maps[i], 1);
+		err = bpf_map__set_autocreate(maps[i], false);
 	return err;
 }
 
@@ -160,7 +161,7 @@ static int open_and_load(struct collect *self)
 	if (!err)
 		err = choose_sampler(self);
 	if (!err && !self->has_tables)
-		err = shrink_tables(self->skel);
+		err = leave_out_tables(self->skel);
 	if (!err)
 		err = pulseprof_bpf__load(self->skel);
 	if (!err && self->has_tables)
@@ -170,22 +171,41 @@ static int open_and_load(struct collect *self)
 	return err;
 }
 
-/* The table walk if this kernel takes it, else frame pointers: always some profile. */
+/* Maps are given back to the memory cgroup by a worker of the kernel, after grace periods of RCU. */
+static void wait_for_memory(void)
+{
+	const struct timespec time = { .tv_nsec = 200000000 };
+
+	(void)nanosleep(&time, NULL); /* a signal: tried at once */
+}
+
+static int load_again(struct collect *self, int err)
+{
+	buf__reset(&libbpf_said);
+	if (err == -ENOMEM)
+		wait_for_memory();
+	return open_and_load(self);
+}
+
+/*
+ * The table walk if this kernel takes it, else frame pointers: always some profile. Whatever was refused may
+ * have been so for the tables' sake: memory (also -EPERM, where maps count as locked memory, before 5.11).
+ */
 static int load_best(struct collect *self)
 {
 	int err;
 
 	self->has_tables = !self->tuning.no_tables;
 	err = open_and_load(self);
-	if (!err || !self->has_tables || err == -EPERM || err == -ENOMEM)
-		return err;
-	replay_libbpf();
-	log_warn("collect: the table walk does not load here: %s, frame pointers only",
-		 errname(err));
-	buf__reset(&libbpf_said);
-	self->has_tables = false;
-	self->tables_err = err;
-	return open_and_load(self);
+	if (err && self->has_tables) {
+		replay_libbpf();
+		log_warn("collect: the table walk does not load here: %s, frame pointers only",
+			 errname(err));
+		self->has_tables = false;
+		self->tables_err = err;
+		err = load_again(self, err);
+	}
+	return err;
 }
 
 int object__load(struct collect *self, const char **ret_why)
@@ -199,9 +219,12 @@ int object__load(struct collect *self, const char **ret_why)
 	err = load_best(self);
 	if (err) {
 		replay_libbpf();
-		*ret_why = err == -EPERM ?
-				   "the kernel refused the BPF programs: permission or lockdown" :
-				   "the kernel's verifier refused the BPF programs";
+		*ret_why =
+			err == -EPERM ?
+				"the kernel refused the BPF programs: permission or lockdown" :
+			err == -ENOMEM ?
+				"no memory for the BPF maps: the memory cgroup's limit is too low" :
+				"the kernel's verifier refused the BPF programs";
 	} else {
 		note_maps(self);
 	}

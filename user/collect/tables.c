@@ -74,7 +74,7 @@ void tables__unmap(struct collect *self)
 int collect_tables__get(struct collect *self, struct collect_tables *ret_tables)
 {
 	if (!self->has_tables)
-		return -EOPNOTSUPP;
+		return self->tables_err ?: -EOPNOTSUPP;
 	*ret_tables = self->tables;
 	return 0;
 }

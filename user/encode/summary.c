@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "pp/base/cleanup.h"
+#include "pp/base/err.h"
 #include "pp/base/intern.h"
 #include "pp/base/json.h"
 #include "pp/encode.h"
@@ -104,7 +105,7 @@ static int add_meta(struct json_object *json, const struct profile *profile)
 	return err;
 }
 
-/* null: this kernel does not take the table walk, frame pointers only. */
+/* null: the table walk was not loaded, frame pointers only; then unwind_tables_off says why. */
 static int add_tables(struct json_object *json, const struct profile_tables *tables)
 {
 	const struct profile_reason facts[] = {
@@ -119,10 +120,18 @@ static int add_tables(struct json_object *json, const struct profile_tables *tab
 		{ "pages_failed", tables->pages_failed },
 		{ "ranges_refused", tables->ranges_refused },
 		{ "convert_us", tables->convert_ns / 1000 },
+		{ "pages_refused", tables->pages_refused },
+		{ "rules_refused", tables->rules_refused },
 	};
 
-	if (!tables->on)
-		return json__add_null(json, "unwind_tables");
+	int err;
+
+	if (!tables->on) {
+		err = json__add_null(json, "unwind_tables");
+		if (!err && tables->off_err)
+			err = json__add_str(json, "unwind_tables_off", errname(tables->off_err));
+		return err;
+	}
 	return add_reasons(json, "unwind_tables", facts, ARRAY_SIZE(facts));
 }
 

@@ -41,6 +41,7 @@ struct unwinder {
 	const struct sysroot *root; /* borrowed */
 	struct collect *collect; /* borrowed */
 	struct unwind_tables *tables; /* NULL: frame pointers only */
+	int tables_err; /* why: -errno */
 	struct loop_timer *idle;
 	struct walked *rows;
 	size_t cnt;
@@ -69,16 +70,17 @@ static void on_idle(void *arg)
 	drop_all(arg);
 }
 
-static int make_tables(struct unwinder *self, struct loop *loop,
-		       const struct record_options *options)
+/* Always some profile: without tables by frame pointers, and the summary says why. */
+static void make_tables(struct unwinder *self, struct loop *loop,
+			const struct record_options *options)
 {
 	struct unwind_options unwind_options = unwind_options__default(self->root);
 	struct collect_tables kernel;
 	struct unwind_memory memory;
-	int err = collect_tables__get(self->collect, &kernel);
 
-	if (err) /* frame pointers only: collect has said why */
-		return err == -EOPNOTSUPP ? 0 : err;
+	self->tables_err = collect_tables__get(self->collect, &kernel);
+	if (self->tables_err) /* frame pointers only: collect has said why */
+		return;
 	memory = (struct unwind_memory){
 		.dir = kernel.dir,
 		.rules = kernel.rules,
@@ -89,10 +91,13 @@ static int make_tables(struct unwinder *self, struct loop *loop,
 		.arg = self->collect,
 	};
 	unwind_options.cache_dir = options->cache_dir;
-	err = unwind_tables__new(loop, self->root, &memory, &unwind_options, &self->tables);
-	if (!err)
+	self->tables_err =
+		unwind_tables__new(loop, self->root, &memory, &unwind_options, &self->tables);
+	if (self->tables_err)
+		log_warn("record: no unwind tables: %s, frame pointers only",
+			 errname(self->tables_err));
+	else
 		kernel.tables->on = 1;
-	return err;
 }
 
 int unwinder__new(struct loop *loop, const struct sysroot *root, struct collect *collect,
@@ -108,12 +113,11 @@ int unwinder__new(struct loop *loop, const struct sysroot *root, struct collect 
 	self->window = 1;
 	hash_index__init(&self->by_id, is_same_id, self);
 	err = loop_timer__new(loop, on_idle, self, &self->idle);
-	if (!err)
-		err = make_tables(self, loop, options);
 	if (err) {
 		unwinder__free(self);
 		return err;
 	}
+	make_tables(self, loop, options);
 	*ret_unwinder = self;
 	return 0;
 }
@@ -276,6 +280,7 @@ void unwinder__mark(const struct unwinder *self, struct unwinder_mark *ret_mark)
 
 	memset(ret_mark, 0, sizeof(*ret_mark));
 	ret_mark->window = self->window;
+	ret_mark->tables.off_err = self->tables_err;
 	if (!self->tables)
 		return;
 	unwind_tables__stats(self->tables, &now);
@@ -290,7 +295,9 @@ void unwinder__mark(const struct unwinder *self, struct unwinder_mark *ret_mark)
 		.pages_from_cache = now.pages_from_cache,
 		.pages_evicted = now.pages_evicted,
 		.pages_failed = now.pages_failed,
+		.pages_refused = now.pages_refused,
 		.ranges_refused = now.ranges_refused,
+		.rules_refused = now.rules_refused,
 		.convert_ns = now.convert_ns,
 	};
 }
@@ -306,7 +313,9 @@ void unwinder__end_window(struct unwinder *self, const struct unwinder_mark *beg
 	now.tables.pages_from_cache -= before->pages_from_cache;
 	now.tables.pages_evicted -= before->pages_evicted;
 	now.tables.pages_failed -= before->pages_failed;
+	now.tables.pages_refused -= before->pages_refused;
 	now.tables.ranges_refused -= before->ranges_refused;
+	now.tables.rules_refused -= before->rules_refused;
 	now.tables.convert_ns -= before->convert_ns;
 	*ret_tables = now.tables;
 	for (size_t i = self->cnt; i-- > 0;)
