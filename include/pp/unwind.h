@@ -13,13 +13,16 @@
 #include "pp/abi_unwind.h"
 #include "pp/elf.h"
 
+struct sysroot;
 struct unwind_file;
 
 /*
- * fd: borrowed until __close. debuglink_fd: -1, or the file that .gnu_debuglink names (borrowed too), used
- * where the file itself has too little. -EBADMSG, -EOPNOTSUPP, -ENOMEM, -errno.
+ * fd: borrowed until __close. debuglink_fd: -1, or the file's debug file (borrowed too), used where the file
+ * itself has too little. -EBADMSG, -EOPNOTSUPP, -ENOMEM, -errno.
  */
 int unwind_file__open(int fd, int debuglink_fd, struct unwind_file **ret_file);
+/* The host's debug file of that build id: a descriptor (the caller's), or negative: none. */
+int unwind_debug__open(const struct sysroot *root, const struct elf_build_id *id);
 /* The vdso; data borrowed until __close. */
 int unwind_file__from_memory(const void *data, size_t len, struct unwind_file **ret_file);
 void unwind_file__close(struct unwind_file *self);

@@ -169,12 +169,31 @@ check_is "show succeeds" "$STATUS" 0
 check "and has each executable file with its rows" jq -e --arg libc "$libc" \
 	'any(.[]; .file == $libc and .kind == "table" and .pages > 5 and .rows > 1000 and .bytes > .rows * 4)' out
 check_is "as many ranges as there are executable mappings" "$(jq length out)" "$(grep -c ' [r-][w-]x[ps] ' "/proc/$sleeper/maps")"
+check "what the kernel emulates was not made at run time" jq -e 'all(.[] | select(.file == "[vsyscall]"); .kind == "fp")' out
 start "$PROGRAMS/jit" 30000
 has_generated() { grep -q 'rwxp 00000000 00:00 0 *$' "/proc/$1/maps"; }
 wait_for 10 has_generated "$STARTED"
 run show "$STARTED"
 check_text "code without a file is of kind jit" '^0x[0-9a-f]+ +jit .*\[anon\]$' out
 stop "$STARTED"
+
+# A program whose rows all stand in its debug file, where distributions put it.
+if [ "$(id -u)" = 0 ]; then
+	echo 'int main(int c, char **v) { return !!v[c]; } int next(int i) { return i + 1; }' >bare.c
+	gcc -O1 -g -nostdlib -Wl,-e,main -fno-asynchronous-unwind-tables -Wl,--build-id=sha1 -o bare bare.c
+	objcopy --only-keep-debug bare bare.debug
+	strip bare
+	id=$(readelf -n bare | sed -n 's/.*Build ID: //p')
+	folder=/usr/lib/debug/.build-id/${id:0:2}
+	run dump bare
+	mv out without
+	mkdir -p "$folder" && cp bare.debug "$folder/${id:2}.debug"
+	run dump bare
+	rm -f "$folder/${id:2}.debug"
+	rmdir -p --ignore-fail-on-non-empty "$folder"
+	check_text "a debug file has the rows that its program lacks" 'CFA = rsp\+8' out
+	check "which it does lack" bash -c '! grep -q "CFA = rsp+8" without'
+fi
 
 needs_kernel_here() { [ "$(id -u)" = 0 ] && [ -r /sys/kernel/btf/vmlinux ]; }
 if needs_kernel_here; then

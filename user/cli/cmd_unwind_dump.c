@@ -198,14 +198,14 @@ int cmd_unwind_dump(struct cli *cli, int argc, char **argv)
 {
 	struct unwind_file *file = NULL;
 	struct unwind_words words;
-	_auto_close_ int fd = -1;
+	_auto_close_ int fd = -1, debug_fd = -1;
 	int exit_code, err;
 
 	exit_code = unwind__parse(cli, argc, argv, 1, &words);
 	if (exit_code >= 0)
 		return exit_code;
 	fd = open_regular(words.words[0]);
-	err = fd < 0 ? fd : unwind_file__open(fd, -1, &file);
+	err = fd < 0 ? fd : code__open_elf(&cli->root, fd, &debug_fd, &file);
 	if (err == -EBADMSG || err == -EOPNOTSUPP)
 		return cli__fail(cli, CLI_FAILED, err, NULL, "'%s' is no ELF file for x86-64 (%s)",
 				 words.words[0], errname(err));

@@ -52,6 +52,7 @@ struct code_mapping {
 	uint64_t bias; /* vaddr = addr - bias; of kinds table and fp */
 	struct unwind_file *file; /* NULL: none open */
 	int fd;
+	int debug_fd; /* -1: none */
 	void *image; /* the vdso, copied */
 };
 struct code {
@@ -77,6 +78,10 @@ int code__read_word(void *code, uint64_t addr, uint64_t *ret_word); /* of its me
 /* The stack pointer of a thread that is stopped or blocked with its pc within. 0, -ENOENT. */
 int code__find_thread(const struct code *self, uint64_t low_addr, uint64_t high_addr,
 		      uint32_t *ret_tid, uint64_t *ret_pc, uint64_t *ret_sp);
+
+/* An ELF file with its debug file, as the sampler takes them. *ret_debug_fd: the caller's; -1: none. */
+int code__open_elf(const struct sysroot *root, int fd, int *ret_debug_fd,
+		   struct unwind_file **ret_file);
 
 /* Bytes of the kernel's memory that a page's rows take. */
 uint32_t page__window_bytes(const struct unwind_page *page);

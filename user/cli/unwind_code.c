@@ -34,7 +34,7 @@ static int add_mapping(void *arg, const struct mapping *mapping)
 	added = &self->maps[self->map_cnt];
 	memset(added, 0, sizeof(*added));
 	added->map = *mapping;
-	added->fd = -1;
+	added->fd = added->debug_fd = -1;
 	added->map.path = strdup(mapping->path);
 	if (!added->map.path)
 		return -ENOMEM;
@@ -149,12 +149,34 @@ static int open_vdso(struct code *self, struct code_mapping *mapping)
 	return unwind_file__from_memory(mapping->image, bytes, &mapping->file);
 }
 
+int code__open_elf(const struct sysroot *root, int fd, int *ret_debug_fd,
+		   struct unwind_file **ret_file)
+{
+	struct elf_build_id id = { 0 };
+	int debug_fd, err = unwind_file__open(fd, -1, ret_file);
+
+	if (err)
+		return err;
+	elf_image__build_id(unwind_file__image(*ret_file), &id);
+	debug_fd = unwind_debug__open(root, &id);
+	*ret_debug_fd = -1;
+	if (debug_fd < 0)
+		return 0;
+	unwind_file__close(*ret_file);
+	err = unwind_file__open(fd, debug_fd, ret_file);
+	if (err)
+		close(debug_fd);
+	else
+		*ret_debug_fd = debug_fd;
+	return err;
+}
+
 static int open_file(struct code *self, struct code_mapping *mapping)
 {
 	mapping->fd = mapping__open(self->root, self->pid, self->tid, &mapping->map);
 	if (mapping->fd < 0)
 		return mapping->fd;
-	return unwind_file__open(mapping->fd, -1, &mapping->file);
+	return code__open_elf(self->root, mapping->fd, &mapping->debug_fd, &mapping->file);
 }
 
 int code__open_file(struct code *self, struct code_mapping *mapping)
@@ -162,10 +184,9 @@ int code__open_file(struct code *self, struct code_mapping *mapping)
 	uint64_t vaddr;
 	int err;
 
-	mapping->kind = PP_RANGE_JIT;
+	mapping->kind = mapping->map.kind == MAPPING_ANON ? PP_RANGE_JIT : PP_RANGE_FP;
 	if (mapping->map.kind != MAPPING_FILE && mapping->map.kind != MAPPING_VDSO)
 		return 0;
-	mapping->kind = PP_RANGE_FP;
 	err = mapping->map.kind == MAPPING_VDSO ? open_vdso(self, mapping) :
 						  open_file(self, mapping);
 	if (!err)
@@ -186,6 +207,9 @@ void code__close_file(struct code_mapping *mapping)
 	if (mapping->fd >= 0)
 		close(mapping->fd);
 	mapping->fd = -1;
+	if (mapping->debug_fd >= 0)
+		close(mapping->debug_fd);
+	mapping->debug_fd = -1;
 	free(mapping->image);
 	mapping->image = NULL;
 }

@@ -7,7 +7,6 @@
  * only where they still belong.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,7 +20,6 @@
 
 #define JOB_PAGES_MAX	64
 #define JOB_SHARE_MAX	32 /* of one executable */
-#define DEBUG_NAME_MAX	(2 * ELF_BUILD_ID_BYTES + 1)
 #define STACK_WORDS_MAX (STACK_BYTES / 8)
 
 /* Kept from job to job. Counted on the loop, the rest is the worker's. */
@@ -108,21 +106,6 @@ static void job__free(struct job *self)
 	free(self);
 }
 
-/* Debian and others keep what strip took away there; only the host's own, no container's. */
-static int open_debug_file(const struct sysroot *root, const struct elf_build_id *id)
-{
-	char name[DEBUG_NAME_MAX] = "";
-
-	if (id->len < 2)
-		return -1;
-	for (uint32_t i = 1; i < id->len; i++) {
-		name[2 * i - 2] = "0123456789abcdef"[id->bytes[i] >> 4];
-		name[2 * i - 1] = "0123456789abcdef"[id->bytes[i] & 15];
-	}
-	return sysroot__open(root, O_RDONLY | O_CLOEXEC | O_NONBLOCK,
-			     "usr/lib/debug/.build-id/%02x/%s.debug", id->bytes[0], name);
-}
-
 static int open_source(struct source *source, const struct sysroot *root)
 {
 	if (source->file || source->err)
@@ -133,7 +116,7 @@ static int open_source(struct source *source, const struct sysroot *root)
 		return source->err;
 	}
 	if (source->debug_fd < 0)
-		source->debug_fd = open_debug_file(root, &source->identity.build_id);
+		source->debug_fd = unwind_debug__open(root, &source->identity.build_id);
 	source->err = unwind_file__open(source->fd, max_of(source->debug_fd, -1), &source->file);
 	return source->err;
 }
