@@ -16,7 +16,8 @@ const char *config_origin__name(enum config_origin origin);
 
 /*
  * id, name in the file, environment variable, kind, max, default, help. The flag is the name with
- * '-' for '_'. max: a UINT is 1 to max, a STR or SECRET has at most max bytes.
+ * '-' for '_', and PULSEPROF_ before the name in capitals is a variable, too. max: a UINT is 1 to
+ * max, a STR or SECRET has at most max bytes. New ones go to the end.
  */
 #define PP_SETTINGS(X)                                                                             \
 	X(ENABLE_HEARTBEAT_SERVER, "enable_heartbeat_server", "GPROFILER_ENABLE_HEARTBEAT_SERVER", \
@@ -54,7 +55,47 @@ const char *config_origin__name(enum config_origin origin);
 	X(SPOOL_MAX_AGE_S, "spool_max_age_s", "PULSEPROF_SPOOL_MAX_AGE_S", UINT, 315360000,        \
 	  "604800", "how long they may wait")                                                      \
 	X(UPLOAD_LOGS, "upload_logs", "PULSEPROF_UPLOAD_LOGS", BOOL, 0, "no",                      \
-	  "send our log lines to the api_server")
+	  "send our log lines to the api_server")                                                  \
+	X(DURATION_S, "profiling_duration", "GPROFILER_PROFILING_DURATION", UINT, 86400, "60",     \
+	  "seconds for commands that name none")                                                   \
+	X(CONTINUOUS, "continuous", "GPROFILER_CONTINUOUS", BOOL, 0, "no",                         \
+	  "without heartbeats: profile all the time")                                              \
+	X(NO_VERIFY, "no_verify", "GPROFILER_NO_VERIFY", BOOL, 0, "no",                            \
+	  "do not check server certificates")                                                      \
+	X(TLS_VERIFY, "tls_verify", "PULSEPROF_TLS_VERIFY", STR, 16, "default",                    \
+	  "required refuses no_verify")                                                            \
+	X(CLIENT_CERT, "tls_client_cert", "GPROFILER_TLS_CLIENT_CERT", STR, 4000, "",              \
+	  "our certificate for TLS, PEM")                                                          \
+	X(CLIENT_KEY, "tls_client_key", "GPROFILER_TLS_CLIENT_KEY", STR, 4000, "",                 \
+	  "its private key, PEM")                                                                  \
+	X(ALLOW_HTTP, "allow_http", "PULSEPROF_ALLOW_HTTP", BOOL, 0, "no",                         \
+	  "allow http to another host: clear text")                                                \
+	X(PROXY, "proxy", "PULSEPROF_PROXY", STR, 2000, "",                                        \
+	  "HTTP proxy, or none; else https_proxy...")                                              \
+	X(API_BASIC_AUTH_FILE, "api_basic_auth_file", "PULSEPROF_API_BASIC_AUTH_FILE", STR, 4000,  \
+	  "", "file with user:password for api_server")                                            \
+	X(API_HEADERS_FILE, "api_headers_file", "PULSEPROF_API_HEADERS_FILE", STR, 4000, "",       \
+	  "file with header lines for api_server")                                                 \
+	X(SERVER_BASIC_AUTH_FILE, "server_basic_auth_file", "PULSEPROF_SERVER_BASIC_AUTH_FILE",    \
+	  STR, 4000, "", "the same for server_host")                                               \
+	X(SERVER_HEADERS_FILE, "server_headers_file", "PULSEPROF_SERVER_HEADERS_FILE", STR, 4000,  \
+	  "", "the same for server_host")                                                          \
+	X(POLICY_MAX_FREQUENCY, "policy_max_frequency", "PULSEPROF_POLICY_MAX_FREQUENCY", UINT,    \
+	  10000, "10000", "highest rate in Hz on this host")                                       \
+	X(POLICY_MAX_DURATION, "policy_max_duration", "PULSEPROF_POLICY_MAX_DURATION", UINT,       \
+	  86400, "86400", "longest run or window in s")                                            \
+	X(POLICY_MAX_RUNS, "policy_max_runs", "PULSEPROF_POLICY_MAX_RUNS", UINT, 2, "2",           \
+	  "runs at once")                                                                          \
+	X(POLICY_CONTINUOUS, "policy_continuous", "PULSEPROF_POLICY_CONTINUOUS", BOOL, 0, "yes",   \
+	  "allow continuous runs")                                                                 \
+	X(POLICY_MODES, "policy_modes", "PULSEPROF_POLICY_MODES", STR, 1000, "all",                \
+	  "allowed modes: cpu")                                                                    \
+	X(POLICY_EVENTS, "policy_events", "PULSEPROF_POLICY_EVENTS", STR, 1000, "all",             \
+	  "allowed perf events, as cycles")                                                        \
+	X(POLICY_TARGETS, "policy_targets", "PULSEPROF_POLICY_TARGETS", STR, 100, "all",           \
+	  "allowed targets: host, pids")                                                           \
+	X(POLICY_QUIET_HOURS, "policy_quiet_hours", "PULSEPROF_POLICY_QUIET_HOURS", STR, 11, "",   \
+	  "no runs then: 22:00-06:00, local time")
 enum config_id {
 #define X(id, name, env, kind, max, def, help) CONFIG_##id,
 	PP_SETTINGS(X)
@@ -65,11 +106,13 @@ enum config_id {
 struct config;
 
 /*
- * Reads the file (PULSEPROF_CONFIG, else /etc/pulseprof/pulseprofd.conf; absent is fine unless
- * named by PULSEPROF_CONFIG), then the environment (an empty variable counts as unset), then argv
- * from argv[1] on (--flag value, --flag=value, --bool). The token, if not in the environment, is
- * then read from token_file. environ_list ends with NULL. Given: config__free. --help, --version:
- * the caller's.
+ * Reads the file (--config, PULSEPROF_CONFIG, else /etc/pulseprof/pulseprofd.conf; absent is fine
+ * unless named), then the environment (an empty variable counts as unset), then argv from argv[1]
+ * on (--flag value, --flag=value, --bool). Options and variables of the gProfiler agent that have
+ * no setting here are taken, too: config__ignored. The token is --token (which is overwritten in
+ * argv before anything else is done), else the environment's, else the first line of token_file,
+ * else of $CREDENTIALS_DIRECTORY/token. environ_list ends with NULL. Given: config__free. --help,
+ * --version: the caller's.
  *
  * -EINVAL: *why says which file:line, variable or flag, and what is wrong. -EPERM, -EBADMSG,
  * -ENOENT and others: a file that cannot be read or that others may write, *why says which.
@@ -81,6 +124,8 @@ const char *config__str(const struct config *self, enum config_id id); /* "" if 
 bool config__bool(const struct config *self, enum config_id id);
 uint64_t config__uint(const struct config *self, enum config_id id);
 enum config_origin config__origin(const struct config *self, enum config_id id);
+/* The agent's options and variables that were given and have no effect, "a, b"; "" if none. Borrowed. */
+const char *config__ignored(const struct config *self);
 /*
  * The effective view, "name = value  # origin" a line, as the file has it; secrets as "***" in a
  * comment.

@@ -13,9 +13,12 @@ struct loop;
 struct net;
 struct net_call;
 
+/* Copied by net__new. NULL and "" are the same. */
 struct net_options {
 	bool no_verify; /* TLS certificates not checked */
 	const char *ca_bundle; /* NULL: the system's */
+	const char *client_cert, *client_key; /* PEM files; both or none */
+	const char *proxy; /* NULL: as the environment says; "none" */
 };
 
 struct http_request {
@@ -38,7 +41,14 @@ struct http_reply {
 };
 typedef void (*http_done_fn)(void *arg, const struct http_reply *reply);
 
+/* -EINVAL: a certificate without a key or the other way round. */
 int net__new(struct loop *loop, const struct net_options *options, struct net **ret_net);
+/*
+ * Reads those of its TLS files that are new or changed (seen by their time, size and inode). Each request does
+ * so first, and goes on with what was read last if that fails; later requests then use new connections.
+ * -errno with *ret_path the file (borrowed).
+ */
+int net__load_files(struct net *self, const char **ret_path);
 /* Open calls end with -ECANCELED first. Not from inside an http_done_fn. */
 void net__free(struct net *self);
 /*
@@ -64,6 +74,9 @@ uint64_t net_backoff_ms(uint32_t failures, uint64_t first_ms, uint64_t max_ms);
 /* "http://h:1/x/" + "/api/y" -> "http://h:1/x/api/y". 0, -EINVAL unless http(s) with a host; -E2BIG. */
 int url__join(const char *base, const char *path, char *text, size_t text_bytes);
 bool url__is_loopback(const char *url);
+bool url__has_userinfo(const char *url); /* "http://user:password@..." */
+/* Unencrypted over a network. */
+bool url__is_clear_text(const char *url);
 /*
  * The local address that a connection to url's host would leave from, as text; "127.0.0.1" if unknown. Asks
  * no name server: for a name other than localhost it is the address of the default route. 0, -E2BIG.

@@ -3,6 +3,7 @@
  * config: every value knows where it came from, the later source wins, and what is wrong is named with
  * its place. The file is always one of our own, named by PULSEPROF_CONFIG.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -66,7 +67,7 @@ static int load(const char *file, const char *const *environment, const char *co
 		struct config **ret_config)
 {
 	const char *list[ENVIRONMENT_MAX + 2] = { conf_env };
-	const char *argv[16] = { "pulseprofd" };
+	const char *argv[32] = { "pulseprofd" };
 	int argc = 1;
 
 	for (int i = 0; environment && environment[i]; i++)
@@ -286,7 +287,15 @@ static void wrong_flags_and_variables_are_named(void **state)
 	assert_int_equal(load("", NULL, LIST("--speed"), &config), -EINVAL);
 	assert_string_equal(why.data, "unknown argument '--speed'");
 	assert_int_equal(load("", NULL, LIST("--service_name=x"), &config), -EINVAL);
-	assert_int_equal(load("", NULL, LIST("-v"), &config), -EINVAL);
+	assert_int_equal(load("", NULL, LIST("-x"), &config), -EINVAL);
+	assert_string_equal(why.data, "unknown argument '-x'");
+	assert_int_equal(load("", NULL, LIST("-cx"), &config), -EINVAL);
+	assert_int_equal(load("", NULL, LIST("-"), &config), -EINVAL);
+	assert_int_equal(load("", NULL, LIST("-f"), &config), -EINVAL);
+	assert_string_equal(why.data, "-f: needs a value");
+	assert_int_equal(load("", NULL, LIST("--perf-mode"), &config), -EINVAL);
+	assert_string_equal(why.data, "--perf-mode: needs a value");
+	assert_int_equal(load("", NULL, LIST("upload-file"), &config), -EINVAL);
 	assert_int_equal(load("", NULL, LIST("--"), &config), -EINVAL);
 	assert_int_equal(load("", NULL, LIST("word"), &config), -EINVAL);
 	assert_int_equal(load("", NULL, LIST("--upload-results", "no"), &config), -EINVAL);
@@ -302,16 +311,46 @@ static void wrong_flags_and_variables_are_named(void **state)
 	assert_null(config);
 }
 
-static void a_token_on_the_command_line_is_refused_and_not_repeated(void **state)
+static void a_token_on_the_command_line_is_taken_and_overwritten(void **state)
+{
+	static const char *const forms[][2] = { { "--token", "s3cret" },
+						{ "--token=s3cret", NULL } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
+		_auto_config_ struct config *config = NULL;
+		char first[32], second[32] = "";
+
+		snprintf(first, sizeof(first), "%s", forms[i][0]);
+		if (forms[i][1])
+			snprintf(second, sizeof(second), "%s", forms[i][1]);
+		assert_int_equal(
+			load("", LIST("GPROFILER_TOKEN=other"),
+			     LIST(first, forms[i][1] ? second : "-u", "--log-level", "warn"),
+			     &config),
+			0);
+		assert_string_equal(config__str(config, CONFIG_TOKEN), "s3cret");
+		assert_int_equal(config__origin(config, CONFIG_TOKEN), CONFIG_FLAG);
+		assert_string_equal(config__str(config, CONFIG_LOG_LEVEL), "warn");
+		assert_null(strstr(first, "s3cret"));
+		assert_string_equal(forms[i][1] ? second : first + 8, "******");
+	}
+}
+
+static void a_token_flag_that_is_no_token_is_overwritten_too_and_not_repeated(void **state)
 {
 	struct config *config = NULL;
+	char flag[] = "--token=s3cret\n", empty[] = "--token=", bare[] = "--token";
+	char wrong_file[] = "--token=s3cret";
 
-	assert_int_equal(load("", NULL, LIST("--token=s3cret"), &config), -EINVAL);
-	assert_string_equal(why.data,
-			    "--token: everyone can read a command line, use GPROFILER_TOKEN "
-			    "or --token-file");
-	assert_int_equal(load("", NULL, LIST("--token", "s3cret"), &config), -EINVAL);
-	assert_null(strstr(why.data, "s3cret"));
+	assert_int_equal(load("", NULL, LIST(flag), &config), -EINVAL);
+	assert_string_equal(why.data, "--token: is not a token");
+	assert_string_equal(flag, "--token=*******");
+	assert_int_equal(load("", NULL, LIST(empty), &config), -EINVAL);
+	assert_int_equal(load("", NULL, LIST(bare), &config), -EINVAL);
+	assert_string_equal(why.data, "--token: needs a value");
+	/* before anything else can go wrong */
+	assert_int_equal(load("speed = 1", NULL, LIST(wrong_file), &config), -EINVAL);
+	assert_string_equal(wrong_file, "--token=******");
 	assert_null(config);
 }
 
@@ -338,6 +377,175 @@ static void the_token_comes_from_the_environment_or_a_file(void **state)
 	assert_int_equal(load("", NULL, LIST("--token-file", "/absent/token"), &config), -ENOENT);
 	assert_string_equal(why.data, "token file '/absent/token': -ENOENT");
 	assert_null(config);
+}
+
+static void a_credential_of_the_service_manager_is_the_last_resort(void **state)
+{
+	_auto_config_ struct config *config = NULL;
+	char env[100], token_env[100], other[64];
+
+	snprintf(env, sizeof(env), "CREDENTIALS_DIRECTORY=%s", folder);
+	(void)unlink(token_path);
+	assert_int_equal(load("", LIST(env), NULL, &config), 0); /* it may have others */
+	assert_string_equal(config__str(config, CONFIG_TOKEN), "");
+	config__free(take_ptr(config));
+
+	write_file(token_path, "from-credential", 15, 0400);
+	assert_int_equal(load("", LIST(env), NULL, &config), 0);
+	assert_string_equal(config__str(config, CONFIG_TOKEN), "from-credential");
+	config__free(take_ptr(config));
+	assert_int_equal(load("", LIST(env, "GPROFILER_TOKEN=e"), NULL, &config), 0);
+	assert_string_equal(config__str(config, CONFIG_TOKEN), "e");
+	config__free(take_ptr(config));
+	snprintf(other, sizeof(other), "%s/other", folder);
+	write_file(other, "from-file", 9, 0600);
+	snprintf(token_env, sizeof(token_env), "PULSEPROF_TOKEN_FILE=%s", other);
+	assert_int_equal(load("", LIST(env, token_env), NULL, &config), 0);
+	assert_string_equal(config__str(config, CONFIG_TOKEN), "from-file");
+	assert_int_equal(unlink(other), 0);
+}
+
+static void each_setting_has_one_name_in_three_places(void **state)
+{
+	_auto_config_ struct config *config = NULL;
+	_auto_buf_ struct buf names = { .max_bytes = 10000 };
+
+	assert_int_equal(load_file("", &config), 0);
+	assert_int_equal(config__print(config, &names), 0);
+	for (const char *line = names.data, *end; (end = strchr(line, '\n')); line = end + 1) {
+		static const char *const values[] = { "x", "7", "yes", "debug", "2" };
+		const char *stop = strchr(line, ' ');
+		char text[3][128];
+		bool is_set = false;
+
+		if (*line == '#' || !stop)
+			continue;
+		for (size_t i = 0; i < ARRAY_SIZE(values); i++) {
+			char name[3][64];
+			int err[3];
+
+			for (int j = 0; j < 3; j++)
+				snprintf(name[j], sizeof(name[j]), "%.*s", (int)(stop - line),
+					 line);
+			for (char *c = name[1]; *c; c++)
+				*c = (char)toupper((unsigned char)*c);
+			for (char *c = name[2]; *c; c++)
+				*c = *c == '_' ? '-' : *c;
+			snprintf(text[0], sizeof(text[0]), "%s = %s", name[0], values[i]);
+			snprintf(text[1], sizeof(text[1]), "PULSEPROF_%s=%s", name[1], values[i]);
+			snprintf(text[2], sizeof(text[2]), "--%s=%s", name[2], values[i]);
+			err[0] = load(text[0], NULL, NULL, &config);
+			config__free(err[0] ? NULL : take_ptr(config));
+			err[1] = load("", LIST(text[1]), NULL, &config);
+			config__free(err[1] ? NULL : take_ptr(config));
+			err[2] = load("", NULL, LIST(text[2]), &config);
+			config__free(err[2] ? NULL : take_ptr(config));
+			is_set = is_set || !err[0] || strstr(why.data, "absent");
+			assert_int_equal(err[0], err[1]);
+			assert_int_equal(err[1], err[2]);
+		}
+		assert_true(is_set || strstr(text[0], "token_file"));
+	}
+}
+
+static void our_variable_beats_the_agents(void **state)
+{
+	_auto_config_ struct config *config = NULL;
+
+	assert_int_equal(load("",
+			      LIST("GPROFILER_SERVICE_NAME=agent", "PULSEPROF_SERVICE_NAME=ours"),
+			      NULL, &config),
+			 0);
+	assert_string_equal(config__str(config, CONFIG_SERVICE_NAME), "ours");
+}
+
+static void the_file_can_be_named_by_a_flag(void **state)
+{
+	_auto_config_ struct config *config = NULL;
+	const char *environment[] = { "PULSEPROF_CONFIG=/absent", NULL };
+	char flag[100];
+	char *argv[] = { (char *)"pulseprofd", (char *)"--config", conf_path, flag };
+
+	write_file(conf_path, "service_name = f\n", 17, 0600);
+	snprintf(flag, sizeof(flag), "--hostname=h");
+	assert_int_equal(config__load(4, argv, environment, &why, &config), 0);
+	assert_string_equal(config__str(config, CONFIG_SERVICE_NAME), "f");
+	assert_string_equal(config__str(config, CONFIG_HOSTNAME), "h");
+	config__free(take_ptr(config));
+	snprintf(flag, sizeof(flag), "--config=/absent");
+	assert_int_equal(config__load(4, argv, environment, &why, &config), -ENOENT);
+	assert_int_equal(config__load(2, argv, (const char *const[]){ conf_env, NULL }, &why,
+				      &config),
+			 -EINVAL);
+}
+
+/* The command lines of the agent's unit file, DaemonSet, README and heartbeat documents. */
+static void the_agents_own_command_lines_are_taken(void **state)
+{
+	_auto_config_ struct config *config = NULL;
+	char token[] = "t0ken", again[] = "t0ken";
+
+	assert_int_equal(load("",
+			      LIST("GPROFILER_TOKEN=t0ken", "GPROFILER_SERVICE_NAME=web",
+				   "GPROFILER_SERVICE=web", "GPROFILER_IN_K8S=1"),
+			      LIST("-cu"), &config),
+			 0);
+	assert_true(config__bool(config, CONFIG_UPLOAD_RESULTS));
+	assert_true(config__bool(config, CONFIG_CONTINUOUS));
+	assert_string_equal(config__ignored(config), "");
+	config__free(take_ptr(config));
+
+	assert_int_equal(load("", NULL,
+			      LIST("-cu", "--token", token, "--service-name", "web",
+				   "--server-host", "https://studio", "--api-server",
+				   "https://studio", "--enable-heartbeat-server",
+				   "--heartbeat-interval", "30", "-v"),
+			      &config),
+			 0);
+	assert_string_equal(config__str(config, CONFIG_TOKEN), "t0ken");
+	assert_string_equal(config__str(config, CONFIG_LOG_LEVEL), "debug");
+	assert_string_equal(config__ignored(config), "");
+	config__free(take_ptr(config));
+
+	assert_int_equal(load("", NULL,
+			      LIST("-uf", "49", "-d120", "-o/tmp/out", "--token", again,
+				   "--glogger-server=https://old", "--no-verify", "--perf-mode",
+				   "fp", "--java-safemode", "--no-python", "--pids", "1,2",
+				   "--pids=3"),
+			      &config),
+			 0);
+	assert_int_equal(config__uint(config, CONFIG_RATE_HZ), 49);
+	assert_int_equal(config__uint(config, CONFIG_DURATION_S), 120);
+	assert_string_equal(config__str(config, CONFIG_API_SERVER), "https://old");
+	assert_true(config__bool(config, CONFIG_NO_VERIFY));
+	assert_string_equal(config__ignored(config),
+			    "-o, --perf-mode, --java-safemode, --no-python, --pids");
+}
+
+static void an_optional_value_is_taken_unless_it_is_a_flag(void **state)
+{
+	_auto_config_ struct config *config = NULL;
+
+	assert_int_equal(load("", NULL,
+			      LIST("--java-safemode", "16", "--java-collect-jvm-flags", "-u"),
+			      &config),
+			 0);
+	assert_true(config__bool(config, CONFIG_UPLOAD_RESULTS));
+	assert_string_equal(config__ignored(config), "--java-safemode, --java-collect-jvm-flags");
+}
+
+static void the_agents_variables_are_taken(void **state)
+{
+	_auto_config_ struct config *config = NULL;
+
+	assert_int_equal(load("upload_logs = yes",
+			      LIST("GPROFILER_VERBOSE=true", "GPROFILER_DONT_SEND_LOGS=1",
+				   "GPROFILER_PERF_MODE=smart", "GPROFILER_NO_JAVA=false"),
+			      NULL, &config),
+			 0);
+	assert_string_equal(config__str(config, CONFIG_LOG_LEVEL), "debug");
+	assert_false(config__bool(config, CONFIG_UPLOAD_LOGS));
+	assert_string_equal(config__ignored(config), "GPROFILER_PERF_MODE");
 }
 
 static void the_printed_view_loads_back_and_hides_secrets(void **state)
@@ -388,7 +596,15 @@ int main(void)
 		cmocka_unit_test(a_file_that_others_may_write_is_refused),
 		cmocka_unit_test(a_named_file_must_be_there_and_be_a_file),
 		cmocka_unit_test(wrong_flags_and_variables_are_named),
-		cmocka_unit_test(a_token_on_the_command_line_is_refused_and_not_repeated),
+		cmocka_unit_test(a_token_on_the_command_line_is_taken_and_overwritten),
+		cmocka_unit_test(a_token_flag_that_is_no_token_is_overwritten_too_and_not_repeated),
+		cmocka_unit_test(a_credential_of_the_service_manager_is_the_last_resort),
+		cmocka_unit_test(each_setting_has_one_name_in_three_places),
+		cmocka_unit_test(our_variable_beats_the_agents),
+		cmocka_unit_test(the_file_can_be_named_by_a_flag),
+		cmocka_unit_test(the_agents_own_command_lines_are_taken),
+		cmocka_unit_test(an_optional_value_is_taken_unless_it_is_a_flag),
+		cmocka_unit_test(the_agents_variables_are_taken),
 		cmocka_unit_test(the_token_comes_from_the_environment_or_a_file),
 		cmocka_unit_test(the_printed_view_loads_back_and_hides_secrets),
 		cmocka_unit_test(usage_lists_each_flag_but_the_token),

@@ -6,6 +6,7 @@
  */
 #include "pp/config.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -17,13 +18,12 @@
 #include "pp/base/err.h"
 #include "pp/base/file.h"
 
-#define DEFAULT_FILE	     "/etc/pulseprof/pulseprofd.conf"
-#define FILE_MAX_BYTES	     65536
-#define LINE_MAX_BYTES	     4200
-#define TOKEN_FILE_MAX_BYTES 4096
-#define BLANKS		     " \t\r"
+#define DEFAULT_FILE   "/etc/pulseprof/pulseprofd.conf"
+#define FILE_MAX_BYTES 65536
+#define LINE_MAX_BYTES 4200
+#define BLANKS	       " \t\r"
 
-static const char *find_env(const char *const *environ_list, const char *name)
+const char *find_env(const char *const *environ_list, const char *name)
 {
 	size_t len = strlen(name);
 
@@ -36,17 +36,12 @@ static const char *find_env(const char *const *environ_list, const char *name)
 	return NULL;
 }
 
-struct span {
-	const char *s;
-	size_t len;
-};
-
 static bool is_blank(char c)
 {
 	return c && strchr(BLANKS, c);
 }
 
-static struct span trim(struct span t)
+struct span trim(struct span t)
 {
 	while (t.len && is_blank(t.s[0]))
 		t.s++, t.len--;
@@ -124,7 +119,7 @@ static int read_line(struct config *self, struct span line, const char *where, s
 	return config__set(self, id, value.s, value.len, CONFIG_FILE, where, why);
 }
 
-static int explain(int err, const char *what, const char *path, struct buf *why)
+int explain_file(int err, const char *what, const char *path, struct buf *why)
 {
 	switch (err) {
 	case -EPERM:
@@ -136,9 +131,21 @@ static int explain(int err, const char *what, const char *path, struct buf *why)
 	return err;
 }
 
-static int load_file(struct config *self, const char *const *environ_list, struct buf *why)
+static const char *name_file(int argc, char *const *argv, const char *const *environ_list)
 {
-	const char *named = find_env(environ_list, "PULSEPROF_CONFIG");
+	const char *path = find_env(environ_list, "PULSEPROF_CONFIG");
+
+	for (int i = 1; i < argc; i++) {
+		if (!strncmp(argv[i], "--config=", 9))
+			path = argv[i] + 9;
+		else if (!strcmp(argv[i], "--config") && i + 1 < argc)
+			path = argv[++i];
+	}
+	return path;
+}
+
+static int load_file(struct config *self, const char *named, struct buf *why)
+{
 	const char *path = named ? named : DEFAULT_FILE;
 	_auto_buf_ struct buf text = { .max_bytes = FILE_MAX_BYTES };
 	_auto_buf_ struct buf where = { .max_bytes = FILE_MAX_BYTES };
@@ -148,7 +155,7 @@ static int load_file(struct config *self, const char *const *environ_list, struc
 	if (err == -ENOENT && !named)
 		return 0;
 	if (err)
-		return explain(err, "config file", path, why);
+		return explain_file(err, "config file", path, why);
 	for (unsigned int number = 1; pos < text.len; number++) {
 		const char *line = text.data + pos;
 		const char *end = memchr(line, '\n', text.len - pos);
@@ -165,82 +172,142 @@ static int load_file(struct config *self, const char *const *environ_list, struc
 	return 0;
 }
 
+/* "state_dir" is PULSEPROF_STATE_DIR. */
+static const char *find_own_env(const char *const *environ_list, const struct setting *setting,
+				char *name, size_t name_bytes)
+{
+	size_t len = (size_t)snprintf(name, name_bytes, "PULSEPROF_%s", setting->name);
+
+	for (size_t i = 0; i < len && i < name_bytes; i++)
+		name[i] = (char)toupper((unsigned char)name[i]);
+	return find_env(environ_list, name);
+}
+
 static int load_environment(struct config *self, const char *const *environ_list, struct buf *why)
 {
-	for (size_t id = 0; id < CONFIG_CNT; id++) {
-		const char *value = find_env(environ_list, settings[id].env);
+	int err = config__load_agent_environment(self, environ_list, why);
+
+	for (size_t id = 0; id < CONFIG_CNT && !err; id++) {
+		char own[64];
+		const char *name = own;
+		const char *value = find_own_env(environ_list, &settings[id], own, sizeof(own));
+
+		if (!value) {
+			name = settings[id].env;
+			value = find_env(environ_list, name);
+		}
+		if (value && self->origins[id] != CONFIG_FLAG) /* the token's was first */
+			err = config__set(self, (enum config_id)id, value, strlen(value),
+					  CONFIG_ENVIRONMENT, name, why);
+	}
+	return err;
+}
+
+/* The words of argv, and how far they are read. */
+struct words {
+	char *const *argv;
+	int argc;
+	int i; /* the last one used */
+};
+
+static const char *next_word(struct words *words)
+{
+	return words->i + 1 < words->argc ? words->argv[++words->i] : NULL;
+}
+
+static int refuse_flag(const char *where, const char *what, struct buf *why)
+{
+	buf__printf(why, "%s: %s", where, what);
+	return -EINVAL;
+}
+
+static int set_agent_flag(struct config *self, const struct agent_option *option, const char *value,
+			  const char *where, struct words *words, struct buf *why)
+{
+	if (!value && option->operand == OPERAND_ONE)
+		value = next_word(words);
+	else if (!value && option->operand == OPERAND_MAYBE && words->i + 1 < words->argc &&
+		 words->argv[words->i + 1][0] != '-')
+		value = next_word(words);
+	if (!value && option->operand == OPERAND_ONE)
+		return refuse_flag(where, "needs a value", why);
+	return config__set_agent(self, option, value, CONFIG_FLAG, where, why);
+}
+
+/* value: what stands in the same word; NULL: nothing. where: the flag as it was said. */
+static int set_flag(struct config *self, struct span name, const char *value, const char *where,
+		    struct words *words, struct buf *why)
+{
+	const struct agent_option *option = agent_option__find(name.s, name.len);
+	enum config_id id;
+
+	if (option)
+		return set_agent_flag(self, option, value, where, words, why);
+	if (name.len == 6 && !strncmp(name.s, "config", 6)) /* load_file() has read it */
+		return value || next_word(words) ? 0 : refuse_flag(where, "needs a value", why);
+	if (setting__find(name.s, name.len, '-', &id)) {
+		buf__printf(why, "unknown argument '%.256s'", where);
+		return -EINVAL;
+	}
+	if (!value && settings[id].kind == KIND_BOOL)
+		value = "yes";
+	else if (!value)
+		value = next_word(words);
+	if (!value)
+		return refuse_flag(where, "needs a value", why);
+	if (settings[id].kind == KIND_SECRET) /* taken before, its place is overwritten */
+		return self->values[id][0] ? 0 : refuse_flag(where, "is not a token", why);
+	return config__set(self, id, value, strlen(value), CONFIG_FLAG, where, why);
+}
+
+/* "-cu", "-f99", "-cf 99": what does not take a value may be followed by the next letter. */
+static int read_letters(struct config *self, const char *word, struct words *words, struct buf *why)
+{
+	for (const char *letter = word + 1; *letter; letter++) {
+		const char where[] = { '-', *letter, '\0' };
+		const char *name = agent_letter__name(*letter);
+		const char *value = NULL;
+		bool takes_value = strchr("fdo", *letter);
 		int err;
 
-		if (!value)
-			continue;
-		err = config__set(self, (enum config_id)id, value, strlen(value),
-				  CONFIG_ENVIRONMENT, settings[id].env, why);
-		if (err)
+		if (!name) {
+			buf__printf(why, "unknown argument '%.256s'", word);
+			return -EINVAL;
+		}
+		if (takes_value && letter[1])
+			value = letter + 1;
+		err = set_flag(self, (struct span){ name, strlen(name) }, value, where, words, why);
+		if (err || value)
 			return err;
 	}
 	return 0;
 }
 
-/* Reads argv[*i] and its value, and leaves *i at the last word used. */
-static int read_flag(struct config *self, int argc, char *const *argv, int *i, struct buf *why)
+static int read_flag(struct config *self, struct words *words, struct buf *why)
 {
-	const char *word = argv[*i];
+	const char *word = words->argv[words->i];
 	size_t len = strcspn(word, "=");
 	char where[64];
-	enum config_id id;
-	const char *value;
 
-	if (strncmp(word, "--", 2) || setting__find(word + 2, len - 2, '-', &id)) {
+	if (word[0] == '-' && word[1] && word[1] != '-')
+		return read_letters(self, word, words, why);
+	if (strncmp(word, "--", 2) || len < 3 || len >= sizeof(where)) {
 		buf__printf(why, "unknown argument '%.*s'", (int)min_of(len, (size_t)256), word);
 		return -EINVAL;
 	}
 	snprintf(where, sizeof(where), "%.*s", (int)len, word);
-	if (settings[id].kind == KIND_SECRET) {
-		buf__printf(why, "%s: everyone can read a command line, use %s or --token-file",
-			    where, settings[id].env);
-		return -EINVAL;
-	}
-	if (word[len] == '=') {
-		value = word + len + 1;
-	} else if (settings[id].kind == KIND_BOOL) {
-		value = "yes";
-	} else if (*i + 1 < argc) {
-		value = argv[++*i];
-	} else {
-		buf__printf(why, "%s: needs a value", where);
-		return -EINVAL;
-	}
-	return config__set(self, id, value, strlen(value), CONFIG_FLAG, where, why);
+	return set_flag(self, (struct span){ word + 2, len - 2 }, word[len] ? word + len + 1 : NULL,
+			where, words, why);
 }
 
 static int load_flags(struct config *self, int argc, char *const *argv, struct buf *why)
 {
+	struct words words = { argv, argc, 1 };
 	int err = 0;
 
-	for (int i = 1; i < argc && !err; i++)
-		err = read_flag(self, argc, argv, &i, why);
+	for (; words.i < argc && !err; words.i++)
+		err = read_flag(self, &words, why);
 	return err;
-}
-
-static int load_token(struct config *self, struct buf *why)
-{
-	_auto_buf_ struct buf text = { .max_bytes = TOKEN_FILE_MAX_BYTES };
-	const char *path = self->values[CONFIG_TOKEN_FILE];
-	struct span token;
-	int err;
-
-	if (self->values[CONFIG_TOKEN][0] || !path[0])
-		return 0;
-	err = file__read_trusted(AT_FDCWD, path, &text);
-	if (err)
-		return explain(err, "token file", path, why);
-	token = trim((struct span){ text.data, strcspn(text.data, "\n") });
-	if (!token.len) {
-		buf__printf(why, "token file '%s': the first line is empty", path);
-		return -EINVAL;
-	}
-	return config__set(self, CONFIG_TOKEN, token.s, token.len, self->origins[CONFIG_TOKEN_FILE],
-			   path, why);
 }
 
 static void free_config(struct config **self)
@@ -254,14 +321,17 @@ int config__load(int argc, char *const *argv, const char *const *environ_list, s
 	__cleanup(free_config) struct config *self = NULL;
 	int err = config__new(&self);
 
-	if (!err)
-		err = load_file(self, environ_list, why);
+	if (!err) {
+		config__take_token_flag(self, argc, argv, why);
+		buf__reset(why);
+		err = load_file(self, name_file(argc, argv, environ_list), why);
+	}
 	if (!err)
 		err = load_environment(self, environ_list, why);
 	if (!err)
 		err = load_flags(self, argc, argv, why);
 	if (!err)
-		err = load_token(self, why);
+		err = config__load_token(self, environ_list, why);
 	if (!err)
 		*ret_config = take_ptr(self);
 	return err;

@@ -51,8 +51,11 @@ void config__free(struct config *self)
 {
 	if (!self)
 		return;
+	if (self->values[CONFIG_TOKEN])
+		explicit_bzero(self->values[CONFIG_TOKEN], strlen(self->values[CONFIG_TOKEN]));
 	for (size_t id = 0; id < CONFIG_CNT; id++)
 		free(self->values[id]);
+	buf__clear(&self->ignored);
 	free(self);
 }
 
@@ -62,6 +65,7 @@ int config__new(struct config **ret_config)
 
 	if (!self)
 		return -ENOMEM;
+	buf__init(&self->ignored, 8192);
 	for (size_t id = 0; id < CONFIG_CNT; id++) {
 		self->values[id] = strdup(settings[id].def);
 		if (!self->values[id]) {
@@ -193,4 +197,9 @@ uint64_t config__uint(const struct config *self, enum config_id id)
 enum config_origin config__origin(const struct config *self, enum config_id id)
 {
 	return self->origins[id];
+}
+
+const char *config__ignored(const struct config *self)
+{
+	return self->ignored.data ? self->ignored.data : "";
 }

@@ -19,20 +19,24 @@
 #include "pp/base/buf.h"
 #include "pp/base/cleanup.h"
 #include "pp/base/err.h"
+#include "pp/base/log.h"
 #include "pp/base/loop.h"
 
 #define REPLY_HEADERS_MAX_BYTES 65536
 #define CONNECT_TIMEOUT_MS	10000L
 /* Kept open between heartbeats: one connection for control, one for uploads. */
-#define IDLE_CONNECTIONS 2L
+#define IDLE_CONNECTIONS	2L
+#define FILE_ERRORS_INTERVAL_MS (10u * 60 * 1000)
 
 struct net {
 	struct loop *loop;
 	struct loop_timer *timer;
 	CURLM *multi; /* NULL until the first request */
 	struct net_call *calls;
-	char *ca_bundle;
+	struct net_file ca_bundle, client_cert, client_key;
+	char *proxy; /* NULL: as the environment says */
 	bool no_verify;
+	struct log_rate file_errors;
 	bool inside_curl;
 	uint32_t done_depth; /* a callback may cancel another call: they nest */
 };
@@ -184,18 +188,25 @@ static int net__start_curl(struct net *self)
 int net__new(struct loop *loop, const struct net_options *options, struct net **ret_net)
 {
 	struct net *self = calloc(1, sizeof(*self));
-	int err = -ENOMEM;
+	int err;
 
 	if (!self)
 		return -ENOMEM;
 	self->loop = loop;
 	self->no_verify = options->no_verify;
-	if (options->ca_bundle && *options->ca_bundle) {
-		self->ca_bundle = strdup(options->ca_bundle);
-		if (!self->ca_bundle)
-			goto undo;
+	err = net_file__init(&self->ca_bundle, options->ca_bundle);
+	if (!err)
+		err = net_file__init(&self->client_cert, options->client_cert);
+	if (!err)
+		err = net_file__init(&self->client_key, options->client_key);
+	if (!err && !self->client_cert.path != !self->client_key.path)
+		err = -EINVAL;
+	if (!err && options->proxy && *options->proxy) {
+		self->proxy = strdup(strcmp(options->proxy, "none") ? options->proxy : "");
+		err = self->proxy ? 0 : -ENOMEM;
 	}
-	err = loop_timer__new(loop, net__on_timer, self, &self->timer);
+	if (!err)
+		err = loop_timer__new(loop, net__on_timer, self, &self->timer);
 	if (err)
 		goto undo;
 	*ret_net = self;
@@ -217,8 +228,27 @@ void net__free(struct net *self)
 		curl_global_cleanup();
 	}
 	loop_timer__free(self->timer);
-	free(self->ca_bundle);
+	net_file__clear(&self->ca_bundle);
+	net_file__clear(&self->client_cert);
+	net_file__clear(&self->client_key);
+	free(self->proxy);
 	free(self);
+}
+
+int net__load_files(struct net *self, const char **ret_path)
+{
+	struct net_file *const files[] = { &self->ca_bundle, &self->client_cert,
+					   &self->client_key };
+
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		int err = net_file__load(files[i]);
+
+		if (err) {
+			*ret_path = files[i]->path;
+			return err;
+		}
+	}
+	return 0;
 }
 
 static void net_call__free(struct net_call *self)
@@ -308,6 +338,36 @@ static void net_call__set_limits(struct net_call *self, const struct http_reques
 #endif
 }
 
+/* libcurl compares the bytes, too, before it uses a connection again. */
+static int set_blob(CURL *easy, CURLoption option, const struct net_file *file)
+{
+	struct curl_blob blob = { file->data.data, file->data.len, CURL_BLOB_COPY };
+
+	return file->data.len && curl_easy_setopt(easy, option, &blob) ? -ENOMEM : 0;
+}
+
+static int net_call__set_tls(struct net_call *self)
+{
+	struct net *net = self->net;
+	const char *path;
+	int err = net__load_files(net, &path);
+
+	if (err)
+		log_every(&net->file_errors, FILE_ERRORS_INTERVAL_MS, LOG_LVL_WARN,
+			  "net: cannot read '%s', going on with what it held before: %s", path,
+			  errname(err));
+	if (net->no_verify) {
+		curl_easy_setopt(self->easy, CURLOPT_SSL_VERIFYPEER, 0L);
+		curl_easy_setopt(self->easy, CURLOPT_SSL_VERIFYHOST, 0L);
+	}
+	err = set_blob(self->easy, CURLOPT_CAINFO_BLOB, &net->ca_bundle);
+	if (!err)
+		err = set_blob(self->easy, CURLOPT_SSLCERT_BLOB, &net->client_cert);
+	if (!err)
+		err = set_blob(self->easy, CURLOPT_SSLKEY_BLOB, &net->client_key);
+	return err;
+}
+
 static int net_call__set_target(struct net_call *self, const struct http_request *request)
 {
 	struct net *net = self->net;
@@ -317,11 +377,9 @@ static int net_call__set_target(struct net_call *self, const struct http_request
 		return -ENOMEM;
 	if (url__is_loopback(request->url))
 		curl_easy_setopt(easy, CURLOPT_PROXY, "");
-	if (net->no_verify) {
-		curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
-		curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
-	}
-	if (net->ca_bundle && curl_easy_setopt(easy, CURLOPT_CAINFO, net->ca_bundle))
+	else if (net->proxy && curl_easy_setopt(easy, CURLOPT_PROXY, net->proxy))
+		return -ENOMEM;
+	if (net_call__set_tls(self))
 		return -ENOMEM;
 	curl_easy_setopt(easy, CURLOPT_USERAGENT, "pulseprof/" PP_VERSION);
 	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, self->errbuf);

@@ -35,6 +35,8 @@ int url__parse(const char *text, struct url *ret_url)
 	__cleanup(url_part_cleanup) char *host = NULL;
 	__cleanup(url_part_cleanup) char *query = NULL;
 	__cleanup(url_part_cleanup) char *fragment = NULL;
+	__cleanup(url_part_cleanup) char *user = NULL;
+	__cleanup(url_part_cleanup) char *password = NULL;
 	struct url url = { 0 };
 	size_t len;
 
@@ -59,6 +61,9 @@ int url__parse(const char *text, struct url *ret_url)
 	memcpy(url.host, host, len + 1);
 	url.has_query = !curl_url_get(handle, CURLUPART_QUERY, &query, 0) ||
 			!curl_url_get(handle, CURLUPART_FRAGMENT, &fragment, 0);
+	url.has_userinfo = !curl_url_get(handle, CURLUPART_USER, &user, 0) ||
+			   !curl_url_get(handle, CURLUPART_PASSWORD, &password, 0);
+	url.is_http = !strcasecmp(scheme, "http");
 	*ret_url = url;
 	return 0;
 }
@@ -99,6 +104,20 @@ bool url__is_loopback(const char *text)
 	struct url url;
 
 	return !url__parse(text, &url) && host_is_loopback(url.host);
+}
+
+bool url__has_userinfo(const char *text)
+{
+	struct url url;
+
+	return !url__parse(text, &url) && url.has_userinfo;
+}
+
+bool url__is_clear_text(const char *text)
+{
+	struct url url;
+
+	return !url__parse(text, &url) && url.is_http && !host_is_loopback(url.host);
 }
 
 /*
