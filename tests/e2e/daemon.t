@@ -41,7 +41,30 @@ refused "no token" 2 'without --token-file' env -u GPROFILER_TOKEN "$DAEMON" "${
 refused "an unknown flag" 2 'frob' "$DAEMON" "${FLAGS[@]}" --frob
 refused "a rate out of range" 2 'profiling-frequency' "$DAEMON" "${FLAGS[@]}" --profiling-frequency 10001
 refused "an address that is none" 2 'api-server' "$DAEMON" "${FLAGS[@]}" --api-server ftp://x
-refused "a token on the command line" 2 'everyone can read' "$DAEMON" "${FLAGS[@]}" --token x
+refused "a token that is empty" 2 'is not a token' "$DAEMON" "${FLAGS[@]}" --token=
+refused "http to another host" 2 'clear text, use https or --allow-http' \
+	"$DAEMON" "${FLAGS[@]}" --server-host http://studio.example.org
+refused "a password in an address" 2 'must not hold a user or password' \
+	"$DAEMON" "${FLAGS[@]}" --api-server https://u:p@studio.example.org
+refused "no checks of certificates where they are required" 2 'no-verify is refused' \
+	env PULSEPROF_TLS_VERIFY=required "$DAEMON" "${FLAGS[@]}" --no-verify
+refused "a tls_verify of another kind" 2 'required or default' "$DAEMON" "${FLAGS[@]}" --tls-verify no
+refused "a certificate without its key" 2 'belong together' "$DAEMON" "${FLAGS[@]}" --tls-client-cert /dev/null
+refused "a CA bundle that is not there" 2 "'/absent' for TLS: -ENOENT" "$DAEMON" "${FLAGS[@]}" --tls-ca-bundle /absent
+refused "quiet hours that are none" 2 "'policy_quiet_hours' must be two times" \
+	"$DAEMON" "${FLAGS[@]}" --policy-quiet-hours 25:00-26:00
+refused "a policy for unknown targets" 2 "'policy_targets' must be host, pids or both" \
+	"$DAEMON" "${FLAGS[@]}" --policy-targets moon
+echo 'user' >basic
+chmod 600 basic
+refused "a user without a password" 2 'not user:password' "$DAEMON" "${FLAGS[@]}" --api-basic-auth-file basic
+echo 'X-Team: a' >headers
+chmod 644 headers
+refused "headers that everyone can read" 2 "'headers' can be read by every user" \
+	"$DAEMON" "${FLAGS[@]}" --server-headers-file headers
+chmod 600 headers
+echo 'Content-Length: 3' >>headers
+refused "a header that is the request's own" 2 "'headers', line 2" "$DAEMON" "${FLAGS[@]}" --api-headers-file headers
 echo secret >token
 chmod 644 token
 refused "a token that everyone can read" 2 "'token' can be read by every user" \

@@ -1,93 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * config: every value knows where it came from, the later source wins, and what is wrong is named with
- * its place. The file is always one of our own, named by PULSEPROF_CONFIG.
+ * its place. The token and the agent's command lines are in test_config_agent.c.
  */
-#include <ctype.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-#include "pp/base/buf.h"
-#include "pp/base/cleanup.h"
-#include "pp/base/file.h"
-#include "pp/config.h"
-
-#define ENVIRONMENT_MAX 4
-
-static char folder[] = "/tmp/pulseprof-unit-XXXXXX";
-static char conf_path[64], conf_env[96], token_path[64];
-static struct buf why = { .max_bytes = 10000 };
-
-static int make_folder(void **state)
-{
-	if (!mkdtemp(folder))
-		return -1;
-	snprintf(conf_path, sizeof(conf_path), "%s/pulseprofd.conf", folder);
-	snprintf(conf_env, sizeof(conf_env), "PULSEPROF_CONFIG=%s", conf_path);
-	snprintf(token_path, sizeof(token_path), "%s/token", folder);
-	return 0;
-}
-
-static int remove_folder(void **state)
-{
-	(void)unlink(conf_path); /* the last test may have removed it */
-	(void)unlink(token_path);
-	buf__clear(&why);
-	return rmdir(folder);
-}
-
-static void write_file(const char *path, const char *text, size_t len, mode_t mode)
-{
-	_auto_close_ int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-
-	assert_true(fd >= 0);
-	assert_int_equal(file__write_all(fd, text, len), 0);
-	assert_int_equal(fchmod(fd, mode), 0);
-}
-
-static void free_config(struct config **config)
-{
-	config__free(*config);
-}
-#define _auto_config_ __cleanup(free_config)
-
-/* Loads the file's text (NULL: as it stands), the environment and the words behind the program's name. */
-static int load(const char *file, const char *const *environment, const char *const *words,
-		struct config **ret_config)
-{
-	const char *list[ENVIRONMENT_MAX + 2] = { conf_env };
-	const char *argv[32] = { "pulseprofd" };
-	int argc = 1;
-
-	for (int i = 0; environment && environment[i]; i++)
-		list[i + 1] = environment[i];
-	while (words && words[argc - 1]) {
-		argv[argc] = words[argc - 1];
-		argc++;
-	}
-	if (file)
-		write_file(conf_path, file, strlen(file), 0600);
-	buf__reset(&why);
-	return config__load(argc, (char *const *)argv, list, &why, ret_config);
-}
+#include "config_rig.h"
 
 static int load_file(const char *file, struct config **ret_config)
 {
 	return load(file, NULL, NULL, ret_config);
 }
-
-#define LIST(...) ((const char *const[]){ __VA_ARGS__, NULL })
 
 static void defaults_stand_where_nothing_is_said(void **state)
 {
@@ -311,140 +232,46 @@ static void wrong_flags_and_variables_are_named(void **state)
 	assert_null(config);
 }
 
-static void a_token_on_the_command_line_is_taken_and_overwritten(void **state)
+static int set_by(const char *prefix, const char *name, char from, char to, const char *middle,
+		  const char *value)
 {
-	static const char *const forms[][2] = { { "--token", "s3cret" },
-						{ "--token=s3cret", NULL } };
+	_auto_config_ struct config *config = NULL;
+	char text[200];
 
-	for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
-		_auto_config_ struct config *config = NULL;
-		char first[32], second[32] = "";
-
-		snprintf(first, sizeof(first), "%s", forms[i][0]);
-		if (forms[i][1])
-			snprintf(second, sizeof(second), "%s", forms[i][1]);
-		assert_int_equal(
-			load("", LIST("GPROFILER_TOKEN=other"),
-			     LIST(first, forms[i][1] ? second : "-u", "--log-level", "warn"),
-			     &config),
-			0);
-		assert_string_equal(config__str(config, CONFIG_TOKEN), "s3cret");
-		assert_int_equal(config__origin(config, CONFIG_TOKEN), CONFIG_FLAG);
-		assert_string_equal(config__str(config, CONFIG_LOG_LEVEL), "warn");
-		assert_null(strstr(first, "s3cret"));
-		assert_string_equal(forms[i][1] ? second : first + 8, "******");
+	snprintf(text, sizeof(text), "%s%s%s%s", prefix, name, middle, value);
+	for (char *c = text + strlen(prefix); *c && *c != '='; c++) {
+		if (*c == from)
+			*c = to;
+		else if (from == 'A')
+			*c = (char)toupper((unsigned char)*c);
 	}
-}
-
-static void a_token_flag_that_is_no_token_is_overwritten_too_and_not_repeated(void **state)
-{
-	struct config *config = NULL;
-	char flag[] = "--token=s3cret\n", empty[] = "--token=", bare[] = "--token";
-	char wrong_file[] = "--token=s3cret";
-
-	assert_int_equal(load("", NULL, LIST(flag), &config), -EINVAL);
-	assert_string_equal(why.data, "--token: is not a token");
-	assert_string_equal(flag, "--token=*******");
-	assert_int_equal(load("", NULL, LIST(empty), &config), -EINVAL);
-	assert_int_equal(load("", NULL, LIST(bare), &config), -EINVAL);
-	assert_string_equal(why.data, "--token: needs a value");
-	/* before anything else can go wrong */
-	assert_int_equal(load("speed = 1", NULL, LIST(wrong_file), &config), -EINVAL);
-	assert_string_equal(wrong_file, "--token=******");
-	assert_null(config);
-}
-
-static void the_token_comes_from_the_environment_or_a_file(void **state)
-{
-	_auto_config_ struct config *config = NULL;
-	char env[100];
-
-	snprintf(env, sizeof(env), "PULSEPROF_TOKEN_FILE=%s", token_path);
-	write_file(token_path, " from-file \nsecond line\n", 24, 0600);
-	assert_int_equal(load("", LIST(env), NULL, &config), 0);
-	assert_string_equal(config__str(config, CONFIG_TOKEN), "from-file");
-	assert_int_equal(config__origin(config, CONFIG_TOKEN), CONFIG_ENVIRONMENT);
-	config__free(take_ptr(config));
-
-	assert_int_equal(load("", LIST(env, "GPROFILER_TOKEN=from-env"), NULL, &config), 0);
-	assert_string_equal(config__str(config, CONFIG_TOKEN), "from-env");
-	config__free(take_ptr(config));
-
-	write_file(token_path, "\n", 1, 0600);
-	assert_int_equal(load("", LIST(env), NULL, &config), -EINVAL);
-	write_file(token_path, "x", 1, 0666);
-	assert_int_equal(load("", LIST(env), NULL, &config), -EPERM);
-	assert_int_equal(load("", NULL, LIST("--token-file", "/absent/token"), &config), -ENOENT);
-	assert_string_equal(why.data, "token file '/absent/token': -ENOENT");
-	assert_null(config);
-}
-
-static void a_credential_of_the_service_manager_is_the_last_resort(void **state)
-{
-	_auto_config_ struct config *config = NULL;
-	char env[100], token_env[100], other[64];
-
-	snprintf(env, sizeof(env), "CREDENTIALS_DIRECTORY=%s", folder);
-	(void)unlink(token_path);
-	assert_int_equal(load("", LIST(env), NULL, &config), 0); /* it may have others */
-	assert_string_equal(config__str(config, CONFIG_TOKEN), "");
-	config__free(take_ptr(config));
-
-	write_file(token_path, "from-credential", 15, 0400);
-	assert_int_equal(load("", LIST(env), NULL, &config), 0);
-	assert_string_equal(config__str(config, CONFIG_TOKEN), "from-credential");
-	config__free(take_ptr(config));
-	assert_int_equal(load("", LIST(env, "GPROFILER_TOKEN=e"), NULL, &config), 0);
-	assert_string_equal(config__str(config, CONFIG_TOKEN), "e");
-	config__free(take_ptr(config));
-	snprintf(other, sizeof(other), "%s/other", folder);
-	write_file(other, "from-file", 9, 0600);
-	snprintf(token_env, sizeof(token_env), "PULSEPROF_TOKEN_FILE=%s", other);
-	assert_int_equal(load("", LIST(env, token_env), NULL, &config), 0);
-	assert_string_equal(config__str(config, CONFIG_TOKEN), "from-file");
-	assert_int_equal(unlink(other), 0);
+	if (from == 'A')
+		return load("", LIST(text), NULL, &config);
+	return from ? load("", NULL, LIST(text), &config) : load(text, NULL, NULL, &config);
 }
 
 static void each_setting_has_one_name_in_three_places(void **state)
 {
+	static const char *const values[] = { "x", "7", "yes", "debug", "2" };
 	_auto_config_ struct config *config = NULL;
 	_auto_buf_ struct buf names = { .max_bytes = 10000 };
 
 	assert_int_equal(load_file("", &config), 0);
 	assert_int_equal(config__print(config, &names), 0);
-	for (const char *line = names.data, *end; (end = strchr(line, '\n')); line = end + 1) {
-		static const char *const values[] = { "x", "7", "yes", "debug", "2" };
-		const char *stop = strchr(line, ' ');
-		char text[3][128];
-		bool is_set = false;
+	for (char *line = strtok(names.data, "\n"); line; line = strtok(NULL, "\n")) {
+		bool is_set = strstr(line, "token_file"); /* which is looked for */
 
-		if (*line == '#' || !stop)
+		if (*line == '#')
 			continue;
+		*strchr(line, ' ') = '\0';
 		for (size_t i = 0; i < ARRAY_SIZE(values); i++) {
-			char name[3][64];
-			int err[3];
+			int err = set_by("", line, '\0', '\0', " = ", values[i]);
 
-			for (int j = 0; j < 3; j++)
-				snprintf(name[j], sizeof(name[j]), "%.*s", (int)(stop - line),
-					 line);
-			for (char *c = name[1]; *c; c++)
-				*c = (char)toupper((unsigned char)*c);
-			for (char *c = name[2]; *c; c++)
-				*c = *c == '_' ? '-' : *c;
-			snprintf(text[0], sizeof(text[0]), "%s = %s", name[0], values[i]);
-			snprintf(text[1], sizeof(text[1]), "PULSEPROF_%s=%s", name[1], values[i]);
-			snprintf(text[2], sizeof(text[2]), "--%s=%s", name[2], values[i]);
-			err[0] = load(text[0], NULL, NULL, &config);
-			config__free(err[0] ? NULL : take_ptr(config));
-			err[1] = load("", LIST(text[1]), NULL, &config);
-			config__free(err[1] ? NULL : take_ptr(config));
-			err[2] = load("", NULL, LIST(text[2]), &config);
-			config__free(err[2] ? NULL : take_ptr(config));
-			is_set = is_set || !err[0] || strstr(why.data, "absent");
-			assert_int_equal(err[0], err[1]);
-			assert_int_equal(err[1], err[2]);
+			is_set = is_set || !err;
+			assert_int_equal(set_by("PULSEPROF_", line, 'A', 'A', "=", values[i]), err);
+			assert_int_equal(set_by("--", line, '_', '-', "=", values[i]), err);
 		}
-		assert_true(is_set || strstr(text[0], "token_file"));
+		assert_true(is_set);
 	}
 }
 
@@ -477,75 +304,6 @@ static void the_file_can_be_named_by_a_flag(void **state)
 	assert_int_equal(config__load(2, argv, (const char *const[]){ conf_env, NULL }, &why,
 				      &config),
 			 -EINVAL);
-}
-
-/* The command lines of the agent's unit file, DaemonSet, README and heartbeat documents. */
-static void the_agents_own_command_lines_are_taken(void **state)
-{
-	_auto_config_ struct config *config = NULL;
-	char token[] = "t0ken", again[] = "t0ken";
-
-	assert_int_equal(load("",
-			      LIST("GPROFILER_TOKEN=t0ken", "GPROFILER_SERVICE_NAME=web",
-				   "GPROFILER_SERVICE=web", "GPROFILER_IN_K8S=1"),
-			      LIST("-cu"), &config),
-			 0);
-	assert_true(config__bool(config, CONFIG_UPLOAD_RESULTS));
-	assert_true(config__bool(config, CONFIG_CONTINUOUS));
-	assert_string_equal(config__ignored(config), "");
-	config__free(take_ptr(config));
-
-	assert_int_equal(load("", NULL,
-			      LIST("-cu", "--token", token, "--service-name", "web",
-				   "--server-host", "https://studio", "--api-server",
-				   "https://studio", "--enable-heartbeat-server",
-				   "--heartbeat-interval", "30", "-v"),
-			      &config),
-			 0);
-	assert_string_equal(config__str(config, CONFIG_TOKEN), "t0ken");
-	assert_string_equal(config__str(config, CONFIG_LOG_LEVEL), "debug");
-	assert_string_equal(config__ignored(config), "");
-	config__free(take_ptr(config));
-
-	assert_int_equal(load("", NULL,
-			      LIST("-uf", "49", "-d120", "-o/tmp/out", "--token", again,
-				   "--glogger-server=https://old", "--no-verify", "--perf-mode",
-				   "fp", "--java-safemode", "--no-python", "--pids", "1,2",
-				   "--pids=3"),
-			      &config),
-			 0);
-	assert_int_equal(config__uint(config, CONFIG_RATE_HZ), 49);
-	assert_int_equal(config__uint(config, CONFIG_DURATION_S), 120);
-	assert_string_equal(config__str(config, CONFIG_API_SERVER), "https://old");
-	assert_true(config__bool(config, CONFIG_NO_VERIFY));
-	assert_string_equal(config__ignored(config),
-			    "-o, --perf-mode, --java-safemode, --no-python, --pids");
-}
-
-static void an_optional_value_is_taken_unless_it_is_a_flag(void **state)
-{
-	_auto_config_ struct config *config = NULL;
-
-	assert_int_equal(load("", NULL,
-			      LIST("--java-safemode", "16", "--java-collect-jvm-flags", "-u"),
-			      &config),
-			 0);
-	assert_true(config__bool(config, CONFIG_UPLOAD_RESULTS));
-	assert_string_equal(config__ignored(config), "--java-safemode, --java-collect-jvm-flags");
-}
-
-static void the_agents_variables_are_taken(void **state)
-{
-	_auto_config_ struct config *config = NULL;
-
-	assert_int_equal(load("upload_logs = yes",
-			      LIST("GPROFILER_VERBOSE=true", "GPROFILER_DONT_SEND_LOGS=1",
-				   "GPROFILER_PERF_MODE=smart", "GPROFILER_NO_JAVA=false"),
-			      NULL, &config),
-			 0);
-	assert_string_equal(config__str(config, CONFIG_LOG_LEVEL), "debug");
-	assert_false(config__bool(config, CONFIG_UPLOAD_LOGS));
-	assert_string_equal(config__ignored(config), "GPROFILER_PERF_MODE");
 }
 
 static void the_printed_view_loads_back_and_hides_secrets(void **state)
@@ -596,16 +354,9 @@ int main(void)
 		cmocka_unit_test(a_file_that_others_may_write_is_refused),
 		cmocka_unit_test(a_named_file_must_be_there_and_be_a_file),
 		cmocka_unit_test(wrong_flags_and_variables_are_named),
-		cmocka_unit_test(a_token_on_the_command_line_is_taken_and_overwritten),
-		cmocka_unit_test(a_token_flag_that_is_no_token_is_overwritten_too_and_not_repeated),
-		cmocka_unit_test(a_credential_of_the_service_manager_is_the_last_resort),
 		cmocka_unit_test(each_setting_has_one_name_in_three_places),
 		cmocka_unit_test(our_variable_beats_the_agents),
 		cmocka_unit_test(the_file_can_be_named_by_a_flag),
-		cmocka_unit_test(the_agents_own_command_lines_are_taken),
-		cmocka_unit_test(an_optional_value_is_taken_unless_it_is_a_flag),
-		cmocka_unit_test(the_agents_variables_are_taken),
-		cmocka_unit_test(the_token_comes_from_the_environment_or_a_file),
 		cmocka_unit_test(the_printed_view_loads_back_and_hides_secrets),
 		cmocka_unit_test(usage_lists_each_flag_but_the_token),
 	};

@@ -11,10 +11,15 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/types.h>
+#include <unistd.h>
 
 #include "pp/base/cleanup.h"
+#include "pp/base/loop.h"
 #include "pp/net.h"
 
 static uint32_t chance;
@@ -84,6 +89,75 @@ static void loopback_is_told_from_the_rest(void **state)
 		assert_true(url__is_loopback(yes[i]));
 	for (i = 0; i < ARRAY_SIZE(no); i++)
 		assert_false(url__is_loopback(no[i]));
+}
+
+static void clear_text_and_passwords_in_addresses_are_seen(void **state)
+{
+	assert_true(url__is_clear_text("http://h"));
+	assert_true(url__is_clear_text("HTTP://10.0.0.1:80/x"));
+	assert_true(url__is_clear_text("http://127.0.0.1.example.org"));
+	assert_true(url__is_clear_text("http://127.0.0.1@h"));
+	assert_true(url__is_clear_text("http://[fe80::1]/"));
+	assert_false(url__is_clear_text("https://h"));
+	assert_false(url__is_clear_text("http://localhost:1"));
+	assert_false(url__is_clear_text("http://[::1]:1"));
+	assert_false(url__is_clear_text("http://127.9.9.9"));
+	assert_true(url__has_userinfo("https://u:p@h"));
+	assert_true(url__has_userinfo("https://u@h"));
+	assert_false(url__has_userinfo("https://h/@"));
+	assert_false(url__has_userinfo(""));
+}
+
+static void write_text(const char *path, const char *text)
+{
+	FILE *file = fopen(path, "w");
+
+	assert_non_null(file);
+	assert_true(fputs(text, file) >= 0);
+	assert_int_equal(fclose(file), 0);
+}
+
+static void tls_files_are_read_again_when_they_change(void **state)
+{
+	char folder[] = "/tmp/pulseprof-unit-XXXXXX", cert[64], key[64], next[64];
+	struct net_options options = { .client_cert = cert };
+	struct loop *loop;
+	struct net *net;
+	const char *path = NULL;
+
+	assert_non_null(mkdtemp(folder));
+	snprintf(cert, sizeof(cert), "%s/cert", folder);
+	snprintf(key, sizeof(key), "%s/key", folder);
+	snprintf(next, sizeof(next), "%s/next", folder);
+	assert_int_equal(loop__new(&loop), 0);
+	assert_int_equal(net__new(loop, &options, &net), -EINVAL); /* no key */
+	options.client_key = key;
+	assert_int_equal(net__new(loop, &options, &net), 0);
+	assert_int_equal(net__load_files(net, &path), -ENOENT);
+	assert_string_equal(path, cert);
+	write_text(cert, "cert");
+	assert_int_equal(net__load_files(net, &path), -ENOENT);
+	assert_string_equal(path, key);
+	write_text(key, "");
+	assert_int_equal(net__load_files(net, &path), -ENODATA); /* being written */
+	write_text(key, "key");
+	assert_int_equal(net__load_files(net, &path), 0);
+	/* nothing changed: not even opened */
+	assert_int_equal(net__load_files(net, &path), 0);
+	assert_int_equal(unlink(key), 0);
+	assert_int_equal(net__load_files(net, &path), -ENOENT);
+	assert_int_equal(mkdir(next, 0700), 0);
+	assert_int_equal(rename(next, key), 0);
+	assert_int_equal(net__load_files(net, &path), -EBADMSG);
+	assert_int_equal(rmdir(key), 0);
+	write_text(next, "new");
+	assert_int_equal(rename(next, key), 0);
+	assert_int_equal(net__load_files(net, &path), 0);
+	net__free(net);
+	loop__free(loop);
+	assert_int_equal(unlink(key), 0);
+	assert_int_equal(unlink(cert), 0);
+	assert_int_equal(rmdir(folder), 0);
 }
 
 static void local_address_is_always_an_address(void **state)
@@ -158,6 +232,8 @@ int main(void)
 		cmocka_unit_test(url_join_keeps_the_prefix_and_one_slash),
 		cmocka_unit_test(url_join_refuses_what_is_no_base),
 		cmocka_unit_test(loopback_is_told_from_the_rest),
+		cmocka_unit_test(clear_text_and_passwords_in_addresses_are_seen),
+		cmocka_unit_test(tls_files_are_read_again_when_they_change),
 		cmocka_unit_test(local_address_is_always_an_address),
 		cmocka_unit_test(words_of_a_refusal_are_found_and_made_plain),
 		cmocka_unit_test(jitter_stays_within_its_percentage),

@@ -9,6 +9,7 @@
 
 #include "pp/base/sysroot.h"
 #include "pp/encode.h"
+#include "pp/spec_policy.h"
 
 #define DAEMON_SIGNALS_MAX 3
 #define COMMAND_ID_BYTES   64
@@ -16,8 +17,26 @@
 /* As the command line's, where both have them. */
 enum daemon_exit { DAEMON_DONE = 0, DAEMON_FAILED = 1, DAEMON_USAGE = 2, DAEMON_IMPOSSIBLE = 4 };
 
+#define DAEMON_HEADERS_MAX 8
+
+/* For one base address. */
+struct daemon_headers {
+	char *lines[DAEMON_HEADERS_MAX + 1]; /* "Name: value", ends with NULL */
+	uint32_t cnt;
+};
+
+/* The way to the service manager. */
+struct daemon_notify {
+	int fd; /* -1: there is none */
+	uint64_t watchdog_ms; /* 0: it does not watch */
+	struct loop_timer *timer;
+};
+
 struct daemon {
 	const struct config *config; /* borrowed */
+	struct spec_policy policy;
+	struct daemon_headers api_headers, server_headers;
+	struct daemon_notify notify;
 	struct sysroot root;
 	int lock_fd;
 	struct encode_host host;
@@ -43,6 +62,24 @@ struct daemon_run {
 	uint32_t jobs_cnt; /* windows being encoded */
 	char why[256]; /* the first failure */
 };
+
+/* settings.c: an exit code, having logged why. */
+int daemon__check_settings(const struct config *config);
+int daemon__read_policy(const struct config *config, struct spec_policy *policy);
+
+/* headers.c: paths may be "". -errno with *why. */
+struct buf;
+int daemon__read_secret(const char *what, const char *path, struct buf *text, struct buf *why);
+int daemon_headers__load(struct daemon_headers *self, const char *basic_auth_path,
+			 const char *headers_path, struct buf *why);
+void daemon_headers__clear(struct daemon_headers *self);
+
+/* notify.c */
+void daemon_notify__open(struct daemon_notify *self);
+void daemon_notify__say(struct daemon_notify *self, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+int daemon_notify__ready(struct daemon *self); /* and from now on "still there"; an exit code */
+void daemon_notify__close(struct daemon_notify *self);
 
 /* lifecycle.c: start, wait, stop. Returns an exit code, having logged why. */
 int daemon__run(struct daemon *self, const struct config *config);

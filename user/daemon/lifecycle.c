@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "internal.h"
+#include "pp/base/buf.h"
 #include "pp/base/cleanup.h"
 #include "pp/base/clock.h"
 #include "pp/base/err.h"
@@ -35,6 +36,7 @@ static void on_stop_signal(void *arg, int signo)
 	if (self->is_stopping)
 		_exit(DAEMON_FAILED);
 	self->is_stopping = true;
+	daemon_notify__say(&self->notify, "STOPPING=1");
 	log_info("daemon: stops, signal=%d%s", signo, self->runs ? ", ends its runs first" : "");
 	/* Nobody starts or hears anything any more. */
 	control__free(self->control);
@@ -94,6 +96,28 @@ static int take_places(struct daemon *self)
 }
 
 #define COPY_TEXT(to, from) snprintf((to), sizeof(to), "%s", (from))
+
+/* What no server can override, and what the operator adds to requests. */
+static int read_settings(struct daemon *self)
+{
+	const struct config *config = self->config;
+	_auto_buf_ struct buf why = { .max_bytes = 8192 };
+	int err;
+
+	if (daemon__read_policy(config, &self->policy))
+		return DAEMON_USAGE;
+	err = daemon_headers__load(&self->api_headers,
+				   config__str(config, CONFIG_API_BASIC_AUTH_FILE),
+				   config__str(config, CONFIG_API_HEADERS_FILE), &why);
+	if (!err)
+		err = daemon_headers__load(&self->server_headers,
+					   config__str(config, CONFIG_SERVER_BASIC_AUTH_FILE),
+					   config__str(config, CONFIG_SERVER_HEADERS_FILE), &why);
+	if (!err)
+		return DAEMON_DONE;
+	log_error("daemon: %s", why.data ? why.data : errname(err));
+	return DAEMON_USAGE;
+}
 
 static int describe_host(struct daemon *self)
 {
@@ -170,29 +194,42 @@ static int start_profiler(struct daemon *self)
 	return DAEMON_FAILED;
 }
 
-static int start_ship(struct daemon *self)
+static int start_net(struct daemon *self)
 {
-	const struct net_options net_options = {
-		.ca_bundle = config__origin(self->config, CONFIG_CA_BUNDLE) == CONFIG_DEFAULT ?
-				     NULL :
-				     config__str(self->config, CONFIG_CA_BUNDLE),
+	const struct net_options options = {
+		.no_verify = config__bool(self->config, CONFIG_NO_VERIFY),
+		.ca_bundle = config__str(self->config, CONFIG_CA_BUNDLE),
+		.client_cert = config__str(self->config, CONFIG_CLIENT_CERT),
+		.client_key = config__str(self->config, CONFIG_CLIENT_KEY),
+		.proxy = config__str(self->config, CONFIG_PROXY),
 	};
-	const struct ship_options options = {
-		.state_dir = config__str(self->config, CONFIG_STATE_DIR),
-		.server_host = config__str(self->config, CONFIG_SERVER_HOST),
-		.service_name = config__str(self->config, CONFIG_SERVICE_NAME),
-		.token = config__str(self->config, CONFIG_TOKEN),
-		.spool_max_bytes = config__uint(self->config, CONFIG_SPOOL_MAX_BYTES),
-		.spool_max_age_s = config__uint(self->config, CONFIG_SPOOL_MAX_AGE_S),
-		.body_max_bytes = config__uint(self->config, CONFIG_UPLOAD_MAX_BYTES),
-	};
-	int err = net__new(self->loop, &net_options, &self->net);
+	const char *path;
+	int err = net__new(self->loop, &options, &self->net);
 
 	if (err) {
 		log_error("daemon: no HTTP client: %s", errname(err));
 		return DAEMON_FAILED;
 	}
-	err = ship__new(self->loop, self->net, &options, &self->ship);
+	err = net__load_files(self->net, &path);
+	if (!err)
+		return DAEMON_DONE;
+	log_error("daemon: cannot read '%s' for TLS: %s", path, errname(err));
+	return DAEMON_USAGE;
+}
+
+static int start_ship(struct daemon *self)
+{
+	const struct ship_options options = {
+		.state_dir = config__str(self->config, CONFIG_STATE_DIR),
+		.server_host = config__str(self->config, CONFIG_SERVER_HOST),
+		.service_name = config__str(self->config, CONFIG_SERVICE_NAME),
+		.token = config__str(self->config, CONFIG_TOKEN),
+		.headers = (const char *const *)self->server_headers.lines,
+		.spool_max_bytes = config__uint(self->config, CONFIG_SPOOL_MAX_BYTES),
+		.spool_max_age_s = config__uint(self->config, CONFIG_SPOOL_MAX_AGE_S),
+		.body_max_bytes = config__uint(self->config, CONFIG_UPLOAD_MAX_BYTES),
+	};
+	int err = ship__new(self->loop, self->net, &options, &self->ship);
 	if (!err)
 		return DAEMON_DONE;
 	if (err == -EINVAL)
@@ -211,6 +248,7 @@ static int start_logs(struct daemon *self)
 		.hostname = self->host.hostname,
 		.agent_version = self->host.agent_version,
 		.token = config__str(self->config, CONFIG_TOKEN),
+		.headers = (const char *const *)self->api_headers.lines,
 	};
 	int err;
 
@@ -240,6 +278,7 @@ static int start_control(struct daemon *self)
 
 	session_spec__init(&options.defaults);
 	options.defaults.rate_hz = (uint32_t)config__uint(self->config, CONFIG_RATE_HZ);
+	options.defaults.duration_s = (uint32_t)config__uint(self->config, CONFIG_DURATION_S);
 	err = control__new(self->loop, self->net, &options, &ops, &self->control);
 	if (!err) {
 		ship__release(self->ship, NULL);
@@ -256,6 +295,7 @@ static int start_control(struct daemon *self)
 
 static void clear(struct daemon *self)
 {
+	daemon_notify__close(&self->notify);
 	control__free(self->control);
 	ship_logs__free(self->logs);
 	ship__free(self->ship);
@@ -265,6 +305,8 @@ static void clear(struct daemon *self)
 	for (uint32_t i = 0; i < DAEMON_SIGNALS_MAX; i++)
 		loop_signal__free(self->signals[i]);
 	loop__free(self->loop);
+	daemon_headers__clear(&self->api_headers);
+	daemon_headers__clear(&self->server_headers);
 	if (self->lock_fd >= 0)
 		close(self->lock_fd);
 	sysroot__close(&self->root);
@@ -272,14 +314,16 @@ static void clear(struct daemon *self)
 
 int daemon__run(struct daemon *self, const struct config *config)
 {
-	int (*const steps[])(struct daemon *) = { take_places,	  describe_host, start_loop,
-						  start_profiler, start_ship,	 start_logs,
-						  start_control };
+	int (*const steps[])(struct daemon *) = {
+		take_places,	read_settings, describe_host, start_loop,    start_net,
+		start_profiler, start_ship,    start_logs,    start_control, daemon_notify__ready
+	};
 	int code = DAEMON_DONE;
 
 	memset(self, 0, sizeof(*self));
 	self->config = config;
 	self->lock_fd = -1;
+	daemon_notify__open(&self->notify);
 	if (sysroot__open_root(&self->root, "/")) {
 		log_error("daemon: cannot open '/'");
 		return DAEMON_FAILED;
