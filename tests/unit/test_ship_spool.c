@@ -194,6 +194,21 @@ static void profile_that_the_disk_will_not_take_is_sent_from_memory(void **state
 	assert_int_equal(metric__get(METRIC_UPLOADS_EVICTED) - evicted, 1);
 }
 
+static void what_is_in_memory_is_saved_at_the_end_if_there_is_room(void **state)
+{
+	uint64_t evicted = metric__get(METRIC_UPLOADS_EVICTED);
+
+	assert_int_equal(ship_open(0), 0);
+	write_err = -ENOSPC;
+	assert_int_equal(put_of(1, "c", true), 0);
+	write_err = 0;
+	restart();
+	assert_true(ship__has(ship, "c"));
+	ship__release(ship, NULL);
+	uploads(1);
+	assert_int_equal(metric__get(METRIC_UPLOADS_EVICTED), evicted);
+}
+
 static void room_on_the_disk_is_used_as_soon_as_there_is_some(void **state)
 {
 	assert_int_equal(ship_open(0), 0);
@@ -395,6 +410,7 @@ int main(void)
 		TEST(clock_that_was_wrong_loses_nothing_at_start),
 		TEST(backend_down_for_ten_minutes_costs_nothing),
 		TEST(profile_that_the_disk_will_not_take_is_sent_from_memory),
+		TEST(what_is_in_memory_is_saved_at_the_end_if_there_is_room),
 		TEST(room_on_the_disk_is_used_as_soon_as_there_is_some),
 		TEST(memory_for_a_full_disk_is_bounded_and_the_error_told),
 		TEST(parcel_larger_than_the_spool_is_not_taken),

@@ -42,7 +42,7 @@ static void put_job__free(struct put_job *self)
 
 static void put_list__next(struct put_list *self);
 
-/* The first of the list has ended, well or not; kept and fn may put more. */
+/* The first of the list has ended, well or not; `ended` and fn may put more. */
 static void put_job__end(struct put_job *self, int err)
 {
 	struct put_list *list = self->list;
@@ -55,8 +55,7 @@ static void put_job__end(struct put_job *self, int err)
 	if (!list)
 		return;
 	put_list__next(list);
-	if (!err)
-		list->kept(list->arg);
+	list->ended(list->arg);
 	if (fn)
 		fn(arg, err);
 }

@@ -12,7 +12,7 @@ struct put_job;
 struct put_list {
 	struct spool *spool; /* borrowed */
 	const char *pinned; /* borrowed: the stem that must not be evicted, "" none */
-	void (*kept)(void *arg); /* another file waits in the spool */
+	void (*ended)(void *arg); /* a put has, well or not */
 	void *arg;
 	struct put_job *first;
 };

@@ -346,6 +346,9 @@ static void ship__kick(struct ship *self)
 
 	if (self->job || self->call || loop_timer__is_active(self->timer))
 		return;
+	/* Packing has one worker at most: the other one may be needed for a run that goes on. */
+	if (self->puts.first)
+		return;
 	spool__expire(&self->spool, NULL);
 	file = spool__next(&self->spool);
 	if (!file)
@@ -380,7 +383,7 @@ static int ship__set_texts(struct ship *self, const struct ship_options *options
 	return err;
 }
 
-static void ship__on_kept(void *arg)
+static void ship__on_put(void *arg)
 {
 	ship__kick(arg);
 }
@@ -403,7 +406,7 @@ int ship__new(struct loop *loop, struct net *net, const struct ship_options *opt
 	self->body_max_bytes = options->body_max_bytes ? options->body_max_bytes :
 							 SHIP_BODY_MAX_BYTES;
 	self->puts = (struct put_list){
-		.spool = &self->spool, .pinned = self->current, .kept = ship__on_kept, .arg = self
+		.spool = &self->spool, .pinned = self->current, .ended = ship__on_put, .arg = self
 	};
 	err = ship__set_texts(self, options);
 	if (!err)

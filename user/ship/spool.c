@@ -166,16 +166,27 @@ int spool__open(struct spool *self, const char *state_dir, uint64_t max_bytes, u
 	return err;
 }
 
+/* The disk may have room by now. */
+static void spool__save(struct spool *self, struct spool_file *file)
+{
+	char name[SPOOL_NAME_BYTES];
+	int err = self->dir_fd < 0 ? -EROFS : 0;
+
+	spool_name__print(&file->name, name);
+	if (!err)
+		err = file__write_atomic(self->dir_fd, name, file->memory, file->bytes, 0600);
+	if (!err)
+		return;
+	metric__add(METRIC_UPLOADS_EVICTED, 1);
+	log_error("ship: not sent and not on disk, dropping the profile '%s': %s", file->name.stem,
+		  errname(err));
+}
+
 void spool__close(struct spool *self)
 {
-	size_t i;
-
-	for (i = 0; i < self->cnt; i++) {
-		if (!self->files[i].memory)
-			continue;
-		metric__add(METRIC_UPLOADS_EVICTED, 1);
-		log_error("ship: not sent and not on disk, dropping the profile '%s'",
-			  self->files[i].name.stem);
+	for (size_t i = 0; i < self->cnt; i++) {
+		if (self->files[i].memory)
+			spool__save(self, &self->files[i]);
 		free(self->files[i].memory);
 	}
 	if (self->dir_fd >= 0)
