@@ -59,6 +59,36 @@ static void cuts_fall_between_processes(void **state)
 	profile__free(profile);
 }
 
+/* A process larger than a cut looks ahead is cut itself. */
+static void large_process_is_cut_too(void **state)
+{
+	uint64_t samples = 0, before;
+	struct profile *profile = NULL;
+	_auto_buf_ struct buf parcel;
+	char name[64];
+
+	assert_int_equal(profile__new(&profile), 0);
+	made_meta(profile);
+	for (uint32_t i = 0; i < 8000; i++) {
+		uint32_t frame;
+
+		snprintf(name, sizeof(name), "function_with_a_long_name_%u", i);
+		frame = made_frame(profile, FRAME_NATIVE, NULL, i, name);
+		made_sample(profile, 1, i < 7900 ? "large" : "small", &frame, 1, 0,
+			    STACK_END_COMPLETE, 1);
+	}
+	make_parcel(profile, NULL, &parcel);
+	for (uint32_t i = 0; i < 4; i++) {
+		_auto_free_ char *file = NULL;
+
+		before = samples;
+		file = file_of(&parcel, i, 4, &samples);
+		assert_in_range(samples - before, 1900, 2100);
+	}
+	assert_int_equal(samples, 8000);
+	profile__free(profile);
+}
+
 static void each_piece_says_what_it_is(void **state)
 {
 	struct profile *profile = made_small();
@@ -193,6 +223,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(cuts_fall_between_processes),
+		cmocka_unit_test(large_process_is_cut_too),
 		cmocka_unit_test(each_piece_says_what_it_is),
 		cmocka_unit_test(text_that_is_no_parcel_is_refused),
 		cmocka_unit_test(page_is_cut_to_its_room_and_says_so),

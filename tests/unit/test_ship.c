@@ -253,6 +253,31 @@ static void held_profile_waits_for_its_release(void **state)
 	uploads(1);
 }
 
+/* The other worker may be needed for a run that goes on. */
+static void puts_come_one_after_the_other_and_before_uploads(void **state)
+{
+	struct ship_item item = { 0 };
+	int results[3] = { NOT_YET, NOT_YET, NOT_YET };
+	int i;
+
+	assert_int_equal(ship_open(0), 0);
+	for (i = 0; i < 3; i++) {
+		item.parcel = &(struct buf){ 0 };
+		make_parcel(i, item.parcel);
+		assert_int_equal(ship__put(ship, &item, told, &results[i]), 0);
+	}
+	assert_int_equal(ship__waiting(ship), 3);
+	for (i = 0; i < 3; i++) {
+		assert_int_equal(wire_works_cnt, 1);
+		assert_int_equal(results[i], NOT_YET);
+		assert_true(wire_work_off()); /* packed */
+		assert_true(wire_work_off()); /* written */
+		assert_int_equal(results[i], 0);
+	}
+	assert_null(wire_open(UPLOAD));
+	uploads(0);
+}
+
 static void release_may_come_before_the_file_is_written(void **state)
 {
 	const struct ship_item item = { .command_id = "c1",
@@ -410,6 +435,7 @@ int main(void)
 		TEST(recorded_answers_mean_what_they_say),
 		TEST(headers_of_the_operator_go_with_each_request),
 		TEST(held_profile_waits_for_its_release),
+		TEST(puts_come_one_after_the_other_and_before_uploads),
 		TEST(release_may_come_before_the_file_is_written),
 		TEST(what_belongs_to_a_command_is_held_after_a_restart),
 		TEST(profile_of_several_shares_is_there_with_its_last),

@@ -206,8 +206,9 @@ static void server_that_takes_nothing_is_not_asked_for_long(void **state)
 		wire_answer(upload(), 413, "");
 	assert_in_range(tries, 2, 6);
 	assert_int_equal(files(".refused", NULL), 1);
-	make_large(1000, 0, &parcel);
+	make_large(100000, 0, &parcel);
 	put_large(&parcel); /* and the size was not it */
+	assert_true(upload()->body_len > 20000);
 	wire_answer(upload(), 200, "{}");
 	assert_int_equal(files("", NULL), 1);
 }
@@ -223,6 +224,8 @@ static void page_that_is_too_large_alone_is_left_out(void **state)
 	make_large(300000, 300000, &parcel);
 	all = lines_in(&parcel);
 	put_large(&parcel);
+	wire_answer(upload(), 503, "");
+	wire_expire();
 	(void)take_all(&samples, &pages);
 	assert_int_equal(samples, all);
 	assert_int_equal(pages, 0);
@@ -245,6 +248,29 @@ static void one_stack_that_fits_into_no_body_is_set_aside(void **state)
 		wire_answer(upload(), 200, "{}");
 	assert_int_equal(files(".refused", NULL), 1);
 	assert_int_equal(ship__waiting(ship), 0);
+}
+
+/* Three stacks that fit only alone: two of four places where it could be cut are one. */
+static void piece_without_stacks_is_not_sent(void **state)
+{
+	uint64_t x = 1, samples;
+	struct buf parcel;
+	uint32_t pages;
+
+	open_limited();
+	make_large(1, 0, &parcel);
+	for (int i = 0; i < 3; i++) {
+		buf__printf(&parcel, "\n0;;large_%d", i);
+		for (size_t end = parcel.len + (i == 1 ? 100000 : 40000); parcel.len < end;) {
+			x = x * 6364136223846793005 + 1442695040888963407;
+			buf__printf(&parcel, ";%016llx", (unsigned long long)(x ^ x >> 29));
+		}
+		buf__puts(&parcel, " 1");
+	}
+	put_large(&parcel);
+	assert_in_range(take_all(&samples, &pages), 2, 4);
+	assert_int_equal(samples, 3);
+	assert_int_equal(files("", NULL), 0);
 }
 
 /* The indexer reads no line or file of more than 25 MiB, however small it was on the wire. */
@@ -282,6 +308,7 @@ int main(void)
 		TEST(server_that_takes_nothing_is_not_asked_for_long),
 		TEST(page_that_is_too_large_alone_is_left_out),
 		TEST(one_stack_that_fits_into_no_body_is_set_aside),
+		TEST(piece_without_stacks_is_not_sent),
 		TEST(file_that_the_indexer_would_not_read_is_cut),
 	};
 

@@ -251,6 +251,9 @@ static void memory_for_a_full_disk_is_bounded_and_the_error_told(void **state)
 	assert_int_equal(ship__waiting(ship), 1);
 	assert_int_equal(files("", NULL), 0);
 	assert_true(ship__spool_bytes(ship) < 4 << 20);
+	wire_answer(upload(), 200, "{}");
+	make_noise(3 << 20, &parcel);
+	assert_int_equal(put_parcel(&parcel, NULL, false), 0);
 }
 
 static void parcel_larger_than_the_spool_is_not_taken(void **state)
