@@ -131,6 +131,21 @@ static void each_piece_says_what_it_is(void **state)
 	profile__free(profile);
 }
 
+static void run_begun_anew_is_marked(void **state)
+{
+	const struct encode_upload upload = { .is_restarted = true };
+	struct profile *profile = made_small();
+	_auto_free_ char *file = NULL;
+	_auto_buf_ struct buf parcel;
+	uint64_t samples = 0;
+
+	buf__init(&parcel, OUT_BYTES_MAX);
+	assert_int_equal(encode__parcel(profile, &host, &upload, &parcel), 0);
+	file = file_of(&parcel, 0, 1, &samples);
+	assert_non_null(strstr(file, "\"pulseprof\":{\"restarted\":true,\"run\":{"));
+	profile__free(profile);
+}
+
 static void text_that_is_no_parcel_is_refused(void **state)
 {
 	static const char *const bad[] = {
@@ -225,6 +240,7 @@ int main(void)
 		cmocka_unit_test(cuts_fall_between_processes),
 		cmocka_unit_test(large_process_is_cut_too),
 		cmocka_unit_test(each_piece_says_what_it_is),
+		cmocka_unit_test(run_begun_anew_is_marked),
 		cmocka_unit_test(text_that_is_no_parcel_is_refused),
 		cmocka_unit_test(page_is_cut_to_its_room_and_says_so),
 	};

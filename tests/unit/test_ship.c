@@ -113,6 +113,11 @@ static void one_that_the_server_chokes_on_lets_the_others_pass(void **state)
 	assert_int_equal(ship_open(0), 0);
 	put(1);
 	put(2);
+	for (i = 0; i < 9; i++) { /* nobody there: that is not its fault */
+		uploads(1);
+		wire_break(upload(), -ECONNREFUSED);
+		wire_expire();
+	}
 	for (i = 0; i < 4; i++) {
 		uploads(1);
 		wire_answer(upload(), 500, "{\"message\":\"Failed to store profile data\"}");
