@@ -95,7 +95,9 @@ const char *config_origin__name(enum config_origin origin);
 	X(POLICY_TARGETS, "policy_targets", "PULSEPROF_POLICY_TARGETS", STR, 100, "all",           \
 	  "allowed targets: host, pids")                                                           \
 	X(POLICY_QUIET_HOURS, "policy_quiet_hours", "PULSEPROF_POLICY_QUIET_HOURS", STR, 11, "",   \
-	  "no runs then: 22:00-06:00, local time")
+	  "no runs then: 22:00-06:00, local time")                                                 \
+	X(LONG_POLL, "long_poll", "PULSEPROF_LONG_POLL", BOOL, 0, "yes",                           \
+	  "let a server hold its answer until there is a command")
 enum config_id {
 #define X(id, name, env, kind, max, def, help) CONFIG_##id,
 	PP_SETTINGS(X)

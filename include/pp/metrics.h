@@ -50,7 +50,10 @@ struct json_object;
 	X(UPLOAD_PAGES_DROPPED, "upload_pages_dropped",                                           \
 	  "flame graph pages left out of uploads: too large")                                     \
 	X(LOGS_UPLOADED, "logs_uploaded", "log lines accepted by the server")                     \
-	X(LOGS_DROPPED, "logs_dropped", "log lines not uploaded: no room, or refused")
+	X(LOGS_DROPPED, "logs_dropped", "log lines not uploaded: no room, or refused")            \
+	X(JOURNAL_UNWRITTEN, "journal_unwritten", "writes of the journal that failed")            \
+	X(JOURNAL_DAMAGED, "journal_damaged", "lines of the journal that could not be read")      \
+	X(RUNS_RESTARTED, "runs_restarted", "interrupted runs begun again after a restart")
 enum metric_id {
 #define X(id, name, text) METRIC_##id,
 	PP_METRICS(X)

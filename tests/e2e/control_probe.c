@@ -28,7 +28,7 @@ static char running[64];
 static bool ending;
 
 static int on_start(void *arg, const char *command_id, const struct session_spec *spec,
-		    const char **ret_why)
+		    bool is_again, const char **ret_why)
 {
 	printf("start %s\n", command_id);
 	snprintf(running, sizeof(running), "%s", command_id);
@@ -51,7 +51,7 @@ static void on_timer(void *arg)
 		loop_timer__stop(timer);
 	} else if (ending) {
 		ending = false;
-		control__run_ended(control, running, NULL);
+		control__run_ended(control, running, &(struct control_end){ 0 });
 	} else {
 		control__run_sampling(control, running);
 	}

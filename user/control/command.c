@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What to do about the commands that arrive: a state machine without I/O, so that recorded exchanges drive
- * it in tests. Always true: a command id is begun at most once by the server's wish and its fate is
- * reported exactly once; at most one run goes on.
+ * What to do about the commands that arrive: a state machine without I/O, so that recorded exchanges drive it in
+ * tests. Always true: a command begins only after the ledger that says so is on disk; its fate is reported
+ * exactly once; one ad hoc and one continuous run go on at most, and neither disturbs the other.
  *
- * One run at a time, in the order stop, ad hoc, continuous:
  *   ad hoc while ad hoc runs           waits its turn (ADHOC_QUEUE_MAX)
- *   ad hoc while continuous runs       the continuous run ends (its window is kept), waits, and resumes
- *   continuous while continuous runs   the old one ends for good, the new one follows
- *   continuous while ad hoc runs       waits; only the newest does
+ *   continuous while continuous runs   the old one ends for good, the new one follows; only the newest waits
  *   stop                               ends all of it; with process ids only what is left without a target
+ *   a start that is the rest of a run  (a process was stopped): the run goes on with fewer processes
  * A run is ended by asking; what comes next begins when its end was told (commands__ended).
  */
 #include "internal.h"
@@ -18,7 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
+#include <time.h>
 
 #include "pp/base/cleanup.h"
 #include "pp/base/clock.h"
@@ -26,36 +24,33 @@
 #include "pp/base/json.h"
 #include "pp/base/log.h"
 #include "pp/metrics.h"
+#include "pp/spec_policy.h"
 
-struct command {
-	char id[UUID_BYTES];
-	bool reported;
-	bool stopping; /* its end was asked for */
-	bool again; /* when it has ended, it goes back to its queue */
-	uint64_t started_ns;
-	struct session_spec spec;
-};
+#define ADHOC_RUNS_MAX	    2 /* once, and once more after an interruption */
+#define CONTINUOUS_RUNS_MAX 20 /* in a row without a sample: it takes us down with it */
 
-struct seen_id {
-	char id[UUID_BYTES];
-	bool reported;
-};
+enum slot { SLOT_ADHOC, SLOT_CONTINUOUS, SLOT_CNT };
 
+/* Points into the ledger, which forgets none of these. */
 struct commands {
 	char *hostname;
 	struct session_spec defaults;
+	const struct spec_policy *policy;
 	struct commands_ops ops;
-	struct command *running;
-	bool starting; /* inside ops.run.start */
+	struct command
+		*running[SLOT_CNT]; /* from before the journal says so until the end was told */
 	struct command *continuous; /* waits */
-	struct command *adhoc[ADHOC_QUEUE_MAX]; /* wait, the oldest first */
+	struct command *adhoc[ADHOC_QUEUE_MAX + 1]; /* wait, the oldest first; one may come back */
 	size_t adhoc_cnt;
-	struct seen_id seen[SEEN_IDS_MAX]; /* a ring, newest at (seen_total - 1) */
-	uint64_t seen_total;
+	bool is_busy; /* the sampler has no room: until the next poke */
+	struct ledger ledger;
 };
 
+static void commands__step(struct commands *self);
+
 int commands__new(const char *hostname, const struct session_spec *defaults,
-		  const struct commands_ops *ops, struct commands **ret_commands)
+		  const struct spec_policy *policy, const struct commands_ops *ops,
+		  struct commands **ret_commands)
 {
 	struct commands *self = calloc(1, sizeof(*self));
 
@@ -67,6 +62,7 @@ int commands__new(const char *hostname, const struct session_spec *defaults,
 		return -ENOMEM;
 	}
 	self->defaults = *defaults;
+	self->policy = policy;
 	self->ops = *ops;
 	*ret_commands = self;
 	return 0;
@@ -74,82 +70,67 @@ int commands__new(const char *hostname, const struct session_spec *defaults,
 
 void commands__free(struct commands *self)
 {
-	size_t i;
-
 	if (!self)
 		return;
-	for (i = 0; i < self->adhoc_cnt; i++)
-		free(self->adhoc[i]);
-	free(self->continuous);
-	free(self->running);
+	ledger__clear(&self->ledger);
 	free(self->hostname);
 	free(self);
 }
 
-static struct seen_id *commands__seen(struct commands *self, const char *id)
+struct ledger *commands__ledger(struct commands *self)
 {
-	size_t i, cnt = min_of(self->seen_total, (uint64_t)SEEN_IDS_MAX);
-
-	for (i = 0; i < cnt; i++)
-		if (!strcmp(self->seen[i].id, id))
-			return &self->seen[i];
-	return NULL;
+	return &self->ledger;
 }
 
-static void commands__remember(struct commands *self, const char *id)
+bool commands__is_running(const struct commands *self)
 {
-	struct seen_id *seen = &self->seen[self->seen_total++ % SEEN_IDS_MAX];
-
-	memcpy(seen->id, id, UUID_BYTES);
-	seen->reported = false;
+	return self->running[SLOT_ADHOC] || self->running[SLOT_CONTINUOUS];
 }
 
+/* A command of a type that we do not know is remembered, but we do not claim to have it. */
 const char *commands__id(const struct commands *self, size_t i, bool reported_only)
 {
-	size_t k, cnt = min_of(self->seen_total, (uint64_t)SEEN_IDS_MAX);
+	size_t k = self->ledger.cnt;
 
-	for (k = 0; k < cnt; k++) {
-		const struct seen_id *seen = &self->seen[(self->seen_total - 1 - k) % SEEN_IDS_MAX];
+	while (k--) {
+		const struct command *command = self->ledger.commands[k];
 
-		if ((seen->reported || !reported_only) && !i--)
-			return seen->id;
+		if (command->type != COMMAND_UNKNOWN &&
+		    (command->fate != FATE_OPEN || !reported_only) && !i--)
+			return command->id;
 	}
 	return NULL;
 }
 
-const char *commands__last_id(const struct commands *self)
+static uint64_t commands__save(struct commands *self)
 {
-	return commands__id(self, 0, false);
+	return self->ops.save ? self->ops.save(self->ops.save_arg) : 0;
 }
 
 /* why: NULL for completed. */
-static void commands__report(struct commands *self, const char *id, const char *why)
+static void commands__settle(struct commands *self, struct command *command, const char *why)
 {
-	struct seen_id *seen = commands__seen(self, id);
-
-	if (seen)
-		seen->reported = true;
-	metric__add(why ? METRIC_COMMANDS_FAILED : METRIC_COMMANDS_COMPLETED, 1);
-	if (why)
-		log_warn("control: command '%s' failed: %s", id, why);
-	self->ops.report(self->ops.report_arg, id, !why, why);
-}
-
-static void command__settle(struct commands *self, struct command *command, const char *why)
-{
-	if (command->reported)
+	if (command->fate != FATE_OPEN)
 		return;
-	command->reported = true;
-	commands__report(self, command->id, why);
+	command->fate = why ? FATE_FAILED : FATE_COMPLETED;
+	command->is_unsent = true;
+	metric__add(why ? METRIC_COMMANDS_FAILED : METRIC_COMMANDS_COMPLETED, 1);
+	if (why) {
+		command__set_why(command, why);
+		log_warn("control: command '%s' failed: %s", command->id,
+			 command->why ? command->why : "");
+	}
+	self->ops.report(self->ops.report_arg, command->id, !why, command->why);
 }
 
-/* Takes a command that will not run (again). */
+/* A command that will not run (again). */
 static void commands__drop(struct commands *self, struct command *command, const char *why)
 {
 	if (!command)
 		return;
-	command__settle(self, command, why);
-	free(command);
+	commands__settle(self, command, why);
+	command->is_untold = command->type == COMMAND_START;
+	command__done(command);
 }
 
 static void commands__drop_adhoc(struct commands *self, size_t i, const char *why)
@@ -162,293 +143,475 @@ static void commands__drop_adhoc(struct commands *self, size_t i, const char *wh
 	commands__drop(self, command, why);
 }
 
-static struct command *commands__take_next(struct commands *self)
+static struct command *commands__take_next(struct commands *self, enum slot slot)
 {
-	struct command *next = NULL;
+	struct command *next;
 
-	if (!self->adhoc_cnt)
+	if (slot == SLOT_CONTINUOUS)
 		return take_ptr(self->continuous);
+	if (!self->adhoc_cnt)
+		return NULL;
 	next = self->adhoc[0];
 	self->adhoc_cnt--;
 	memmove(&self->adhoc[0], &self->adhoc[1], self->adhoc_cnt * sizeof(self->adhoc[0]));
 	return next;
 }
 
-/* Begins what is next unless something runs. */
-static void commands__step(struct commands *self)
+/* The policy as of now; runs that go on count, but for the one in our place. */
+static int commands__may_begin(const struct commands *self, const struct session_spec *spec,
+			       const char **ret_why)
 {
-	while (!self->running && (self->running = commands__take_next(self))) {
-		struct command *command = self->running;
-		const char *why = NULL;
-		int err;
+	enum slot slot = spec->continuous ? SLOT_CONTINUOUS : SLOT_ADHOC;
+	time_t now = (time_t)(clock_real_ns() / 1000000000);
+	uint32_t runs = self->running[!slot] != NULL;
+	struct tm tm = { 0 };
 
-		command->stopping = false;
-		command->again = false;
-		command->started_ns = clock_mono_ns();
-		self->starting = true;
-		err = self->ops.run.start(self->ops.run.arg, command->id, &command->spec, &why);
-		self->starting = false;
-		if (!err) {
-			log_info("control: command '%s' starts: rate_hz=%u duration_s=%u %s",
-				 command->id, command->spec.rate_hz, command->spec.duration_s,
-				 command->spec.continuous ? "continuous" : "ad hoc");
-			continue;
-		}
-		self->running = NULL;
-		if (command->reported)
-			log_error("control: command '%s' does not resume: %s", command->id,
-				  why ? why : errname(err));
-		commands__drop(self, command, why ? why : errname(err));
+	if (!self->policy)
+		return 0;
+	localtime_r(&now, &tm);
+	return spec_policy__check(self->policy, spec, (uint32_t)(tm.tm_hour * 60 + tm.tm_min), runs,
+				  ret_why);
+}
+
+static void command__end_badly(struct command *command, const char *why)
+{
+	log_warn("control: the run of command '%s' ended badly: %s", command->id, why);
+	command__set_why(command, why);
+	command->is_bad = true;
+}
+
+/* Behind those that wait; of continuous ones only the newest waits. */
+static void commands__wait(struct commands *self, struct command *command)
+{
+	if (command->spec->continuous) {
+		commands__drop(self, self->continuous, "superseded by a newer command");
+		self->continuous = command;
+	} else if (self->adhoc_cnt >= ADHOC_QUEUE_MAX) {
+		commands__drop(self, command, "too many commands wait already");
+	} else {
+		self->adhoc[self->adhoc_cnt++] = command;
 	}
 }
 
-/* Asks the run to end; again: it comes back when there is room. */
-static void commands__end_run(struct commands *self, bool again)
+static enum slot command__slot(const struct command *self)
 {
-	struct command *running = self->running;
-
-	running->again = again;
-	if (running->stopping)
-		return;
-	running->stopping = true;
-	self->ops.run.stop(self->ops.run.arg, running->id);
+	return self->spec->continuous ? SLOT_CONTINUOUS : SLOT_ADHOC;
 }
 
-void commands__sampling(struct commands *self, const char *command_id)
+/* The sampler has no room: as if it had never been tried. */
+static void commands__put_back(struct commands *self, struct command *command)
 {
-	if (self->running && !strcmp(self->running->id, command_id))
-		command__settle(self, self->running, NULL);
-}
-
-/* Back to its queue: a continuous one unless a newer took its place, an ad hoc one for the time left. */
-static void commands__requeue(struct commands *self, struct command *command)
-{
-	uint64_t ran_s = (clock_mono_ns() - command->started_ns) / 1000000000;
-
-	if (command->spec.continuous) {
+	command->state = COMMAND_RECEIVED;
+	command->runs--;
+	self->is_busy = true;
+	if (command->spec->continuous) {
 		if (self->continuous)
 			commands__drop(self, command, "superseded by a newer command");
 		else
 			self->continuous = command;
 		return;
 	}
-	if (command->spec.duration_s)
-		command->spec.duration_s = ran_s < command->spec.duration_s ?
-						   command->spec.duration_s - (uint32_t)ran_s :
-						   1;
-	if (self->adhoc_cnt == ADHOC_QUEUE_MAX)
-		commands__drop_adhoc(self, self->adhoc_cnt - 1, "queue full");
 	memmove(&self->adhoc[1], &self->adhoc[0], self->adhoc_cnt * sizeof(self->adhoc[0]));
 	self->adhoc[0] = command;
 	self->adhoc_cnt++;
 }
 
-bool commands__ended(struct commands *self, const char *command_id, const char *why)
+/* The journal says that it runs: now it may. */
+static void commands__begin(struct commands *self, struct command *command)
 {
-	struct command *command = self->running;
+	const char *why = NULL;
+	int err;
 
-	pp_assert(!self->starting);
-	if (!command || strcmp(command->id, command_id))
-		return false;
-	self->running = NULL;
-	if (command->again) { /* why: too short to give anything is no reason not to come back */
-		commands__requeue(self, command);
-	} else {
-		if (why && command->reported)
-			log_warn("control: the run of command '%s' ended badly: %s", command->id,
-				 why);
-		if (!why && command->stopping)
-			why = "stopped before the first sample";
-		/* Said only if nothing was said before: a run that gave a profile has been sampling. */
-		if (!why)
-			command__settle(self, command, NULL);
-		commands__drop(self, command, why);
+	command->wait_generation = 0;
+	err = self->ops.run.start(self->ops.run.arg, command->id, command->spec, command->is_again,
+				  &why);
+	if (!err) {
+		command->is_begun = true;
+		if (command->is_again)
+			metric__add(METRIC_RUNS_RESTARTED, 1);
+		log_info("control: command '%s' starts: rate_hz=%u duration_s=%u pids=%u %s%s",
+			 command->id, command->spec->rate_hz, command->spec->duration_s,
+			 command->spec->pid_cnt,
+			 command->spec->continuous ? "continuous" : "ad hoc",
+			 command->is_again ? ", restarted after an interruption" : "");
+		return;
 	}
+	self->running[command__slot(command)] = NULL;
+	if (err == -EBUSY) {
+		commands__put_back(self, command);
+	} else {
+		if (command->fate != FATE_OPEN)
+			command__end_badly(command, why ? why : errname(err));
+		commands__drop(self, command, why ? why : errname(err));
+	}
+	(void)commands__save(self);
+}
+
+static void commands__fill(struct commands *self, enum slot slot)
+{
+	while (!self->running[slot] && !self->is_busy) {
+		struct command *command = commands__take_next(self, slot);
+		const char *why = NULL;
+
+		if (!command)
+			return;
+		if (commands__may_begin(self, command->spec, &why)) {
+			commands__drop(self, command, why);
+			(void)commands__save(self);
+			continue;
+		}
+		self->running[slot] = command;
+		command->state = COMMAND_RUNNING;
+		command->runs++;
+		command->is_begun = false;
+		command->wait_generation = commands__save(self);
+		if (!command->wait_generation)
+			commands__begin(self, command);
+	}
+}
+
+/* Begins what is next where there is a place. */
+static void commands__step(struct commands *self)
+{
+	commands__fill(self, SLOT_ADHOC);
+	commands__fill(self, SLOT_CONTINUOUS);
+}
+
+void commands__poke(struct commands *self)
+{
+	self->is_busy = false;
+	commands__step(self);
+}
+
+void commands__written(struct commands *self, uint64_t generation)
+{
+	enum slot slot;
+
+	for (slot = 0; slot < SLOT_CNT; slot++) {
+		struct command *command = self->running[slot];
+
+		if (command && command->wait_generation && command->wait_generation <= generation)
+			commands__begin(self, command);
+	}
+	commands__step(self);
+}
+
+/* Asks the run to end. One that waits for the journal has not begun. */
+static void commands__end_run(struct commands *self, struct command *running, const char *why)
+{
+	if (!running->is_begun) {
+		self->running[command__slot(running)] = NULL;
+		commands__drop(self, running, "stopped before it started");
+		return;
+	}
+	if (running->state != COMMAND_RUNNING) /* it ends already */
+		return;
+	running->state = COMMAND_STOPPING;
+	command__set_why(running, why);
+	log_info("control: command '%s' ends: %s", running->id, why);
+	self->ops.run.stop(self->ops.run.arg, running->id);
+}
+
+static struct command *commands__running(struct commands *self, const char *command_id)
+{
+	enum slot slot;
+
+	for (slot = 0; slot < SLOT_CNT; slot++)
+		if (self->running[slot] && self->running[slot]->is_begun &&
+		    !strcmp(self->running[slot]->id, command_id))
+			return self->running[slot];
+	return NULL;
+}
+
+void commands__sampling(struct commands *self, const char *command_id)
+{
+	struct command *command = commands__running(self, command_id);
+
+	if (!command)
+		return;
+	commands__settle(self, command, NULL);
+	if (command->spec->continuous)
+		command->runs = 0;
+	(void)commands__save(self);
+}
+
+void commands__kept(struct commands *self, const char *command_id)
+{
+	struct command *command = commands__running(self, command_id);
+
+	if (command && !command->spec->continuous)
+		command->state = COMMAND_KEPT;
+}
+
+bool commands__ended(struct commands *self, const char *command_id, const struct control_end *end)
+{
+	struct command *command = commands__running(self, command_id);
+	const char *why = end->why;
+
+	if (!command)
+		return false;
+	self->running[command__slot(command)] = NULL;
+	command->samples = end->samples;
+	command->lost = end->lost;
+	if (why && command->fate != FATE_OPEN)
+		command__end_badly(command, why);
+	if (!why && command->state == COMMAND_STOPPING)
+		why = "stopped before the first sample";
+	/* Said only if nothing was said before: a run that gave a profile has been sampling. */
+	commands__drop(self, command, why);
+	(void)commands__save(self);
+	self->is_busy = false;
 	commands__step(self);
 	return true;
 }
 
-static bool names_us(const struct json_object *names, const char *hostname)
+void commands__sent(struct commands *self, const char *command_id)
+{
+	struct command *command = ledger__find(&self->ledger, command_id);
+
+	if (!command || !command->is_unsent)
+		return;
+	command->is_unsent = false;
+	(void)commands__save(self);
+}
+
+/*
+ * What a process before us left. An ad hoc run whose profile is in the spool is done; one that was interrupted
+ * begins once more; a continuous one resumes, unless it never came to a sample many times in a row.
+ */
+static bool commands__begins_again(const struct commands *self, struct command *command,
+				   const char **ret_why)
+{
+	const struct control_ops *run = &self->ops.run;
+	bool continuous = command->type == COMMAND_START && command->spec->continuous;
+
+	*ret_why = NULL;
+	if (command->type != COMMAND_START || command->state == COMMAND_KEPT)
+		return false;
+	if (command->state != COMMAND_RECEIVED && !continuous && run->is_kept &&
+	    run->is_kept(run->arg, command->id))
+		return false;
+	if (command->state == COMMAND_RECEIVED)
+		return true;
+	if (command->state == COMMAND_STOPPING)
+		*ret_why = "stopped, and interrupted before its profile was kept";
+	else if (continuous && command->runs >= CONTINUOUS_RUNS_MAX)
+		*ret_why = "interrupted too often before its first sample";
+	else if (!continuous && command->runs >= ADHOC_RUNS_MAX)
+		*ret_why = "interrupted twice, it does not begin a third time";
+	else
+		command->is_again = true;
+	return !*ret_why;
+}
+
+void commands__restore(struct commands *self)
 {
 	size_t i;
 
-	for (i = 0; i < json__len(names); i++) {
-		const struct json_object *name = json__at(names, i);
+	for (i = 0; i < self->ledger.cnt; i++) {
+		struct command *command = self->ledger.commands[i];
+		const char *why;
 
-		if (name && json__is_str(name) && !strcmp(json__str(name), hostname))
-			return true;
+		if (command->is_unsent)
+			self->ops.report(self->ops.report_arg, command->id,
+					 command->fate == FATE_COMPLETED, command->why);
+		if (command->state == COMMAND_DONE)
+			continue;
+		if (!commands__begins_again(self, command, &why)) {
+			log_info("control: command '%s' does not begin again: %s", command->id,
+				 why ? why : "its profile is in the spool");
+			if (why && command->fate != FATE_OPEN)
+				command__end_badly(command, why);
+			commands__drop(self, command, why);
+			continue;
+		}
+		command->state = COMMAND_RECEIVED;
+		commands__wait(self, command);
 	}
-	return false;
 }
 
 /* Reads a start. On failure *ret_why says what to report. */
 static int commands__read_start(struct commands *self, const struct answer *answer,
-				struct command *command, const char **ret_why)
+				struct session_spec *ret_spec, const char **ret_why)
 {
 	_auto_json_ struct json_object *empty = json__new_object();
 	const struct json_object *config = answer->config ? answer->config : empty;
-	struct json_object *names;
 	int err;
 
 	if (!config)
 		return -ENOMEM;
-	err = json__get_array(config, "target_hostnames", &names);
-	if (err == -EBADMSG) {
-		*ret_why = "target_hostnames is no list";
+	err = start__is_for_us(config, self->hostname, ret_why);
+	if (err)
 		return err;
-	}
-	if (!err && json__len(names) && !names_us(names, self->hostname)) {
-		*ret_why = "this host is not in target_hostnames";
-		return -EINVAL;
-	}
-	return session_spec__from_config(config, &self->defaults, &command->spec, ret_why);
+	err = session_spec__from_config(config, &self->defaults, ret_spec, ret_why);
+	return err ? err : commands__may_begin(self, ret_spec, ret_why);
 }
 
 static void commands__enqueue(struct commands *self, struct command *command)
 {
-	if (command->spec.continuous) {
-		commands__drop(self, self->continuous, "superseded by a newer command");
-		self->continuous = command;
-		/* Nothing to wait for but the end of the one it replaces. */
-		if (self->running && self->running->spec.continuous)
-			commands__end_run(self, false);
-	} else if (self->adhoc_cnt == ADHOC_QUEUE_MAX) {
-		commands__drop(self, command, "too many commands wait already");
-	} else {
-		self->adhoc[self->adhoc_cnt++] = command;
-		/* One that is ending already keeps its fate. */
-		if (self->running && self->running->spec.continuous && !self->running->stopping)
-			commands__end_run(self, true);
-	}
-	commands__step(self);
+	bool continuous = command->spec->continuous;
+
+	commands__wait(self, command);
+	/* Nothing to wait for but the end of the one it replaces. */
+	if (continuous && self->running[SLOT_CONTINUOUS])
+		commands__end_run(self, self->running[SLOT_CONTINUOUS],
+				  "superseded by a newer command");
 }
 
-static void commands__start(struct commands *self, const struct answer *answer)
+/* Only the pids become fewer. False: the run cannot, it is as it was. */
+static bool commands__change(struct commands *self, struct command *running,
+			     const struct session_spec *spec)
 {
-	struct command *command = calloc(1, sizeof(*command));
 	const char *why = NULL;
+	int err = -EOPNOTSUPP;
+
+	if (running->is_begun && self->ops.run.change)
+		err = self->ops.run.change(self->ops.run.arg, running->id, spec, &why);
+	else if (!running->is_begun)
+		err = 0;
+	if (err) {
+		log_info("control: command '%s' cannot go on with fewer processes: %s", running->id,
+			 why ? why : errname(err));
+		return false;
+	}
+	log_info("control: command '%s' goes on with fewer processes: pids=%u", running->id,
+		 spec->pid_cnt);
+	*running->spec = *spec;
+	return true;
+}
+
+/* What a process stop left of a run arrives as a new command. */
+static bool commands__is_rest(struct commands *self, const struct answer *answer,
+			      struct command *command)
+{
+	struct command *running = self->running[command__slot(command)];
+	struct session_spec spec;
+
+	if (!running || running->state != COMMAND_RUNNING ||
+	    !stop__is_rest_of(answer->config, command->spec, running->spec))
+		return false;
+	spec = *running->spec;
+	memcpy(spec.pids, command->spec->pids, sizeof(spec.pids));
+	spec.pid_cnt = command->spec->pid_cnt;
+	if (!commands__change(self, running, &spec))
+		return false;
+	commands__settle(self, command, NULL);
+	command__done(command);
+	return true;
+}
+
+static void commands__start(struct commands *self, const struct answer *answer,
+			    struct command *command)
+{
+	struct json_object *config = answer->config;
+	const char *why = NULL;
+	bool perfspect = false;
 	int err = -ENOMEM;
 
-	if (command) {
-		memcpy(command->id, answer->command_id, UUID_BYTES);
-		err = commands__read_start(self, answer, command, &why);
-	}
-	if (!err) {
-		commands__enqueue(self, command);
+	command->spec = malloc(sizeof(*command->spec));
+	if (command->spec)
+		err = commands__read_start(self, answer, command->spec, &why);
+	if (err) {
+		commands__drop(self, command, why ? why : errname(err));
 		return;
 	}
-	free(command);
-	commands__report(self, answer->command_id, why ? why : errname(err));
+	if (config && !json__get_bool(config, "enable_perfspect", &perfspect) && perfspect) {
+		command__set_why(command, "enable_perfspect: no hardware metrics, stacks only");
+		log_warn("control: command '%s': %s", command->id, command->why);
+	}
+	if (!commands__is_rest(self, answer, command))
+		commands__enqueue(self, command);
 }
 
-/* Takes the stopped pids out of a target. False: nothing is left of it, or it was the whole host. */
-static bool spec_without(struct session_spec *spec, const struct session_spec *stopped)
+/* A target without the stopped processes. False: nothing is left of it. */
+static bool commands__shrink(struct commands *self, struct command *command, bool runs,
+			     const struct session_spec *stopped)
 {
-	uint32_t i, k, kept = 0;
+	struct session_spec spec = *command->spec;
 
-	for (i = 0; i < spec->pid_cnt; i++) {
-		for (k = 0; k < stopped->pid_cnt && stopped->pids[k] != spec->pids[i]; k++)
-			;
-		if (k == stopped->pid_cnt)
-			spec->pids[kept++] = spec->pids[i];
-	}
-	memset(&spec->pids[kept], 0, (spec->pid_cnt - kept) * sizeof(spec->pids[0]));
-	spec->pid_cnt = kept;
-	return kept != 0;
+	if (!stopped->pid_cnt || !stop__shrink(&spec, stopped))
+		return false;
+	if (spec.pid_cnt == command->spec->pid_cnt)
+		return true;
+	if (runs)
+		return commands__change(self, command, &spec);
+	*command->spec = spec;
+	return true;
 }
 
 /*
- * stopped without pids: everything. A run over the whole host ends too when single processes are stopped:
- * the server has already forgotten it (it keeps one command per host).
+ * stopped without pids: everything. A run over the whole host ends, too, when single processes are stopped: it
+ * cannot leave them out, and the server has already forgotten it (it keeps one command per host).
  */
 static void commands__stop_matching(struct commands *self, const struct session_spec *stopped)
 {
-	struct command *running = self->running;
-	uint32_t pid_cnt = running ? running->spec.pid_cnt : 0;
+	enum slot slot;
 	size_t i = 0;
 
 	while (i < self->adhoc_cnt) {
-		if (stopped->pid_cnt && spec_without(&self->adhoc[i]->spec, stopped))
+		if (commands__shrink(self, self->adhoc[i], false, stopped))
 			i++;
 		else
 			commands__drop_adhoc(self, i, "stopped before it started");
 	}
-	if (self->continuous &&
-	    !(stopped->pid_cnt && spec_without(&self->continuous->spec, stopped)))
+	if (self->continuous && !commands__shrink(self, self->continuous, false, stopped))
 		commands__drop(self, take_ptr(self->continuous), "stopped before it started");
-	if (!running)
-		return;
-	if (!stopped->pid_cnt || !spec_without(&running->spec, stopped))
-		commands__end_run(self, false);
-	else if (running->spec.pid_cnt != pid_cnt && (!running->stopping || running->again))
-		commands__end_run(self, true); /* comes back with what is left */
+	for (slot = 0; slot < SLOT_CNT; slot++) {
+		struct command *running = self->running[slot];
+		const char *why = "stopped";
+
+		if (!running || running->state != COMMAND_RUNNING ||
+		    commands__shrink(self, running, true, stopped))
+			continue;
+		if (stopped->pid_cnt)
+			why = running->spec->pid_cnt ? "all its processes were stopped" :
+						       "processes were stopped, and it "
+						       "profiles the whole host";
+		commands__end_run(self, running, why);
+	}
 }
 
-static int read_stopped_pids(const struct json_object *config, struct session_spec *ret_spec,
-			     const char **ret_why)
-{
-	struct json_object *pids;
-	const char *level = "";
-	size_t i;
-	int err;
-
-	session_spec__init(ret_spec);
-	if (!config)
-		return 0;
-	err = json__get_str(config, "stop_level", &level);
-	if (err == -EBADMSG) {
-		*ret_why = "stop_level is no text";
-		return err;
-	}
-	err = json__get_array(config, "pids", &pids);
-	if (err == -ENOENT || !strcmp(level, "host"))
-		return 0;
-	for (i = 0; !err && i < json__len(pids); i++) {
-		const struct json_object *pid = json__at(pids, i);
-
-		if (!pid || !json__is_int(pid))
-			err = -EBADMSG;
-		else
-			err = session_spec__add_pid_num(ret_spec, json__int(pid), ret_why);
-	}
-	if (err && !*ret_why)
-		*ret_why = "pids is no list of process ids";
-	return err;
-}
-
-static void commands__stop(struct commands *self, const struct answer *answer)
+static void commands__stop(struct commands *self, const struct answer *answer,
+			   struct command *command)
 {
 	struct session_spec stopped;
 	const char *why = NULL;
 
-	if (read_stopped_pids(answer->config, &stopped, &why)) {
-		commands__report(self, answer->command_id, why);
+	if (stop__read(answer->config, &stopped, &why)) {
+		commands__drop(self, command, why);
 		return;
 	}
-	log_info("control: command '%s' stops %s", answer->command_id,
+	log_info("control: command '%s' stops %s", command->id,
 		 stopped.pid_cnt ? "processes" : "everything");
 	commands__stop_matching(self, &stopped);
-	commands__report(self, answer->command_id, NULL);
+	commands__drop(self, command, NULL);
 }
 
-void commands__handle(struct commands *self, const struct answer *answer)
+bool commands__handle(struct commands *self, const struct answer *answer)
 {
+	struct command *command;
 	char why[WHY_BYTES];
-	char *c;
 
-	if (!answer->command_id[0] || commands__seen(self, answer->command_id))
-		return;
-	metric__add(METRIC_COMMANDS_RECEIVED, 1);
-	commands__remember(self, answer->command_id);
-	if (!strcmp(answer->command_type, "start")) {
-		commands__start(self, answer);
-	} else if (!strcmp(answer->command_type, "stop")) {
-		commands__stop(self, answer);
-	} else {
-		snprintf(why, sizeof(why), "Unknown command type '%.40s'", answer->command_type);
-		for (c = why; *c; c++) /* goes back to the server and into our log */
-			if (*c < 0x20 || *c > 0x7e)
-				*c = '?';
-		commands__report(self, answer->command_id, why);
+	if (!answer->command_id[0] || ledger__find(&self->ledger, answer->command_id))
+		return false;
+	command = ledger__add(&self->ledger, answer->command_id);
+	if (!command) {
+		log_error("control: no memory for a command, it comes again");
+		return false;
 	}
+	metric__add(METRIC_COMMANDS_RECEIVED, 1);
+	if (!strcmp(answer->command_type, "start")) {
+		command->type = COMMAND_START;
+		commands__start(self, answer, command);
+	} else if (!strcmp(answer->command_type, "stop")) {
+		command->type = COMMAND_STOP;
+		commands__stop(self, answer, command);
+	} else {
+		command->type = COMMAND_UNKNOWN;
+		snprintf(why, sizeof(why), "Unknown command type '%.40s'", answer->command_type);
+		commands__drop(self, command, why);
+	}
+	(void)commands__save(self);
+	commands__step(self);
+	return true;
 }

@@ -25,7 +25,7 @@
 #define COMPLETION_PATH	      "/api/metrics/command_completion"
 #define COMPLETION_TIMEOUT_MS 30000
 #define ANSWER_MAX_BYTES      65536
-#define QUEUE_MAX	      50
+#define QUEUE_MAX	      200
 #define RETRY_FIRST_MS	      5000
 #define RETRY_MAX_MS	      300000
 #define GIVE_UP_NS	      (3600 * UINT64_C(1000000000))
@@ -42,7 +42,8 @@ struct completions {
 	struct net *net;
 	struct loop_timer *timer; /* runs only while a report waits for another try */
 	struct net_call *call;
-	char *url, *hostname, *auth_header;
+	struct completions_ops ops;
+	char *url, *hostname, **headers;
 	struct completion queue[QUEUE_MAX]; /* [0] is the one being sent */
 	size_t cnt;
 	uint32_t failures;
@@ -58,7 +59,7 @@ static void completions__on_timer(void *arg)
 }
 
 int completions__new(struct loop *loop, struct net *net, const struct control_options *options,
-		     struct completions **ret_completions)
+		     const struct completions_ops *ops, struct completions **ret_completions)
 {
 	struct completions *self = calloc(1, sizeof(*self));
 	char url[2048];
@@ -67,49 +68,51 @@ int completions__new(struct loop *loop, struct net *net, const struct control_op
 	if (!self)
 		return -ENOMEM;
 	self->net = net;
+	self->ops = *ops;
 	err = url__join(options->api_server, COMPLETION_PATH, url, sizeof(url));
 	if (!err)
 		err = loop_timer__new(loop, completions__on_timer, self, &self->timer);
 	if (!err) {
 		self->url = strdup(url);
 		self->hostname = strdup(options->hostname);
-		if (asprintf(&self->auth_header, "Authorization: Bearer %s", options->token) < 0)
-			self->auth_header = NULL;
-		if (!self->url || !self->hostname || !self->auth_header)
+		self->headers = headers__new(options->token, options->headers);
+		if (!self->url || !self->hostname || !self->headers)
 			err = -ENOMEM;
 	}
 	if (err) {
-		completions__free(self);
+		completions__free(self, true);
 		return err;
 	}
-	if (!*options->token)
-		self->auth_header[0] = '\0';
 	*ret_completions = self;
 	return 0;
 }
 
-void completions__free(struct completions *self)
+void completions__free(struct completions *self, bool are_kept)
 {
 	if (!self)
 		return;
 	self->closing = true;
 	if (self->call)
 		net_call__cancel(self->call);
-	if (self->cnt) {
+	if (self->cnt && !are_kept) {
 		metric__add(METRIC_COMPLETIONS_LOST, self->cnt);
 		log_warn("control: reports not delivered at the end cnt=%zu", self->cnt);
 	}
 	loop_timer__free(self->timer);
 	free(self->url);
 	free(self->hostname);
-	free(self->auth_header);
+	headers__free(self->headers);
 	free(self);
 }
 
 static void completions__drop(struct completions *self, size_t i)
 {
+	char command_id[UUID_BYTES];
+
+	memcpy(command_id, self->queue[i].command_id, sizeof(command_id));
 	self->cnt--;
 	memmove(&self->queue[i], &self->queue[i + 1], (self->cnt - i) * sizeof(self->queue[0]));
+	self->ops.sent(self->ops.arg, command_id);
 }
 
 static void completions__lose(struct completions *self, size_t i, const char *words)
@@ -212,12 +215,10 @@ static int completion__print(const struct completion *self, const char *hostname
 
 static int completions__send(struct completions *self)
 {
-	const char *const headers[] = { "Content-Type: application/json",
-					self->auth_header[0] ? self->auth_header : NULL, NULL };
 	struct http_request request = {
 		.method = "POST",
 		.url = self->url,
-		.headers = headers,
+		.headers = (const char *const *)self->headers,
 		.timeout_ms = COMPLETION_TIMEOUT_MS,
 		.reply_max_bytes = ANSWER_MAX_BYTES,
 	};

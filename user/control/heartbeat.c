@@ -30,8 +30,20 @@
 #define INTERVAL_JITTER_PERCENT 10
 #define INTERVAL_MIN_MS \
 	1000 /* also for the extra beats: a server cannot make us beat without pause */
-#define IDS_SENT_MAX 200
-#define WORDS_BYTES  200
+#define WORDS_BYTES 200
+/* Long polling: how soon to ask again after a command, and when an answer counts as held. */
+#define POLL_AGAIN_MS	  100
+#define HELD_PERCENT	  80
+#define RENEW_AFTER_MS	  500
+#define HELD_FAILURES_MAX 3
+
+/* A profile in the spool whose command's state is not on disk yet. */
+struct kept {
+	struct kept *next;
+	uint64_t generation;
+	void (*fn)(void *arg);
+	void *arg;
+};
 
 struct control {
 	struct net *net;
@@ -39,13 +51,20 @@ struct control {
 	struct net_call *call;
 	struct commands *commands;
 	struct completions *completions;
-	char *url, *auth_header;
+	struct journal *journal; /* NULL: none */
+	struct kept *kept;
+	char *url, **headers;
+	const char *const *supported_events; /* borrowed */
 	char *service_name, *hostname, *agent_version, *run_mode, *api_server;
 	char local_address[46]; /* as the last connection had it; "": none yet */
 	uint64_t interval_ms;
 	uint64_t beat_ns; /* when the last beat was sent */
 	uint32_t failures;
+	uint32_t wait_s; /* 0: no long polling */
+	uint32_t held_failures;
 	bool started, beat_again, closing;
+	bool is_held; /* the server held its last answer until there was a command, or the time was over */
+	bool is_renewing; /* the call is given up for a newer beat */
 	struct log_rate failures_log;
 };
 
@@ -54,6 +73,47 @@ static void control__report(void *arg, const char *command_id, bool completed, c
 	struct control *self = arg;
 
 	completions__add(self->completions, command_id, completed, why);
+}
+
+static void control__sent(void *arg, const char *command_id)
+{
+	struct control *self = arg;
+
+	if (!self->closing)
+		commands__sent(self->commands, command_id);
+}
+
+static uint64_t control__save(void *arg)
+{
+	struct control *self = arg;
+
+	return self->journal && !self->closing ? journal__save(self->journal) : 0;
+}
+
+static int control__print_ledger(void *arg, struct buf *out)
+{
+	struct control *self = arg;
+
+	return ledger__print(commands__ledger(self->commands), out);
+}
+
+static void control__written(void *arg, uint64_t generation, int err)
+{
+	struct control *self = arg;
+	struct kept **at = &self->kept;
+
+	while (*at) {
+		struct kept *kept = *at;
+
+		if (kept->generation > generation) {
+			at = &kept->next;
+			continue;
+		}
+		*at = kept->next;
+		kept->fn(kept->arg);
+		free(kept);
+	}
+	commands__written(self->commands, generation);
 }
 
 static void control__beat(void *arg);
@@ -71,13 +131,56 @@ static int control__set_texts(struct control *self, const struct control_options
 	self->hostname = strdup(options->hostname);
 	self->agent_version = strdup(options->agent_version);
 	self->run_mode = strdup(options->run_mode);
-	if (asprintf(&self->auth_header, "Authorization: Bearer %s", options->token) < 0)
-		self->auth_header = NULL;
+	self->headers = headers__new(options->token, options->headers);
 	if (!self->url || !self->api_server || !self->service_name || !self->hostname ||
-	    !self->agent_version || !self->run_mode || !self->auth_header)
+	    !self->agent_version || !self->run_mode || !self->headers)
 		return -ENOMEM;
-	if (!*options->token)
-		self->auth_header[0] = '\0';
+	return 0;
+}
+
+/* A journal that cannot be read costs the memory of what was, not the daemon. */
+static void control__read_journal(struct control *self)
+{
+	struct ledger *ledger = commands__ledger(self->commands);
+	struct buf text _auto_buf_;
+	uint32_t damaged = 0;
+	int err;
+
+	buf__init(&text, JOURNAL_MAX_BYTES);
+	err = journal__read(self->journal, &text);
+	if (!err)
+		err = ledger__parse(ledger, text.data ? text.data : "", text.len, &damaged);
+	if (err && err != -ENOENT) {
+		metric__add(METRIC_JOURNAL_DAMAGED, 1);
+		log_error("control: the journal cannot be read, what ran before is not known: %s",
+			  errname(err));
+	} else if (damaged) {
+		metric__add(METRIC_JOURNAL_DAMAGED, damaged);
+		log_error("control: the journal is damaged, set aside: lines=%u, commands read=%zu",
+			  damaged, ledger->cnt);
+	} else if (!err) {
+		log_info("control: the journal knows commands=%zu", ledger->cnt);
+	}
+	if (damaged || (err && err != -ENOENT))
+		journal__set_aside(self->journal);
+}
+
+static int control__open_journal(struct control *self, struct loop *loop,
+				 const struct control_options *options)
+{
+	const struct journal_ops ops = { .print = control__print_ledger,
+					 .written = control__written,
+					 .arg = self };
+	int err;
+
+	if (!options->state_dir)
+		return 0;
+	err = journal__new(loop, options->state_dir, &ops, &self->journal);
+	if (err)
+		return err;
+	control__read_journal(self);
+	commands__restore(self->commands);
+	journal__save_now(self->journal);
 	return 0;
 }
 
@@ -85,24 +188,31 @@ int control__new(struct loop *loop, struct net *net, const struct control_option
 		 const struct control_ops *ops, struct control **ret_control)
 {
 	struct control *self = calloc(1, sizeof(*self));
+	const struct completions_ops completions_ops = { .sent = control__sent, .arg = self };
 	struct commands_ops commands_ops = { .run = *ops,
 					     .report = control__report,
-					     .report_arg = self };
+					     .report_arg = self,
+					     .save = control__save,
+					     .save_arg = self };
 	int err;
 
 	if (!self)
 		return -ENOMEM;
 	self->net = net;
+	self->supported_events = options->supported_events;
+	self->wait_s = options->wait_s;
 	self->interval_ms =
 		max_of(options->heartbeat_interval_s * UINT64_C(1000), (uint64_t)INTERVAL_MIN_MS);
 	err = control__set_texts(self, options);
 	if (!err)
 		err = loop_timer__new(loop, control__beat, self, &self->timer);
 	if (!err)
-		err = completions__new(loop, net, options, &self->completions);
+		err = completions__new(loop, net, options, &completions_ops, &self->completions);
 	if (!err)
-		err = commands__new(options->hostname, &options->defaults, &commands_ops,
-				    &self->commands);
+		err = commands__new(options->hostname, &options->defaults, options->policy,
+				    &commands_ops, &self->commands);
+	if (!err)
+		err = control__open_journal(self, loop, options);
 	if (err) {
 		control__free(self);
 		return err;
@@ -119,10 +229,18 @@ void control__free(struct control *self)
 	if (self->call)
 		net_call__cancel(self->call);
 	loop_timer__free(self->timer);
+	completions__free(self->completions, self->journal != NULL);
+	journal__free(self->journal);
 	commands__free(self->commands);
-	completions__free(self->completions);
+	while (self->kept) {
+		struct kept *kept = self->kept;
+
+		self->kept = kept->next;
+		kept->fn(kept->arg); /* in the journal by now, as far as that can be written */
+		free(kept);
+	}
 	free(self->url);
-	free(self->auth_header);
+	headers__free(self->headers);
 	free(self->api_server);
 	free(self->service_name);
 	free(self->hostname);
@@ -131,82 +249,47 @@ void control__free(struct control *self)
 	free(self);
 }
 
-/* The newest ids, oldest first, as a list that grew would have them. */
-static int add_ids(struct json_object *json, const char *name, const struct commands *commands,
-		   bool reported_only)
-{
-	struct json_object *list = json__new_array();
-	size_t cnt = 0;
-	int err = 0;
-
-	while (cnt < IDS_SENT_MAX && commands__id(commands, cnt, reported_only))
-		cnt++;
-	while (!err && cnt--)
-		err = json__add_str(list, NULL, commands__id(commands, cnt, reported_only));
-	if (err) {
-		json__put(list);
-		return err;
-	}
-	return json__add(json, name, list);
-}
-
-/* Set in a pod by its manifest; never sent as null, which a strict server may refuse. */
-static void add_env(struct json_object *json, const char *name, const char *variable)
-{
-	const char *value = getenv(variable);
-
-	if (value && *value)
-		json__add_str(json, name, value);
-}
-
-/*
- * Status is always "active": the Studio lists as alive only hosts that say so, and what runs is known to
- * it from its commands. The time has its zone: without one, a server elsewhere takes the host for dead.
- */
 static int control__print_beat(struct control *self, struct buf *out)
 {
-	_auto_json_ struct json_object *json = json__new_object();
-	char now[CLOCK_TEXT_BYTES], address[64];
-	int err;
+	struct beat beat = { .hostname = self->hostname,
+			     .service_name = self->service_name,
+			     .agent_version = self->agent_version,
+			     .run_mode = self->run_mode,
+			     .supported_events = self->supported_events,
+			     .wait_s = self->wait_s };
+	char address[64];
 
 	if (self->local_address[0])
 		snprintf(address, sizeof(address), "%s", self->local_address);
 	else if (url__local_address(self->api_server, address, sizeof(address)))
 		snprintf(address, sizeof(address), "127.0.0.1");
-	json__add_str(json, "ip_address", address);
-	json__add_str(json, "hostname", self->hostname);
-	json__add_str(json, "service_name", self->service_name);
-	json__add_str(json, "last_command_id", commands__last_id(self->commands));
-	err = add_ids(json, "received_command_ids", self->commands, false);
-	if (!err)
-		err = add_ids(json, "executed_command_ids", self->commands, true);
-	if (err)
-		return err;
-	json__add_str(json, "status", "active");
-	json__add_str(json, "timestamp", clock_utc_text_zone(clock_real_ns(), now));
-	json__add_str(json, "agent_version", self->agent_version);
-	json__add_str(json, "run_mode", self->run_mode);
-	add_env(json, "namespace", "POD_NAMESPACE");
-	add_env(json, "pod_name", "POD_NAME");
-	err = json__add(json, "containers", json__new_array());
-	return err ? err : json__print(json, false, out);
+	beat.address = address;
+	return beat__print(&beat, self->commands, out);
 }
 
-static void control__schedule(struct control *self)
+/*
+ * When the next beat is due, counted from the last: soon after a run's end or, where the server holds its answers,
+ * after each; else after the interval. Never twice within INTERVAL_MIN_MS but right behind a new command.
+ */
+static uint64_t control__pause_ms(const struct control *self, bool is_new)
 {
-	uint64_t pause_ms, spent_ms = (clock_mono_ns() - self->beat_ns) / 1000000;
-
 	if (self->failures)
-		pause_ms = net_backoff_ms(self->failures, self->interval_ms,
-					  max_of(self->interval_ms, (uint64_t)INTERVAL_MAX_MS));
-	else if (self->beat_again)
-		pause_ms = INTERVAL_MIN_MS;
-	else
-		pause_ms = net_jitter_ms(self->interval_ms, INTERVAL_JITTER_PERCENT);
-	if (self->beat_again && !self->failures && spent_ms >= pause_ms)
-		pause_ms = 0;
-	else
-		pause_ms = pause_ms > spent_ms ? pause_ms - spent_ms : 1;
+		return net_backoff_ms(self->failures, self->interval_ms,
+				      max_of(self->interval_ms, (uint64_t)INTERVAL_MAX_MS));
+	if (self->is_held && is_new)
+		return POLL_AGAIN_MS;
+	if (self->beat_again || self->is_held || (is_new && self->wait_s))
+		return INTERVAL_MIN_MS;
+	return net_jitter_ms(self->interval_ms, INTERVAL_JITTER_PERCENT);
+}
+
+static void control__schedule(struct control *self, bool is_new)
+{
+	uint64_t spent_ms = (clock_mono_ns() - self->beat_ns) / 1000000;
+	uint64_t pause_ms = control__pause_ms(self, is_new);
+	bool is_soon = pause_ms <= INTERVAL_MIN_MS;
+
+	pause_ms = pause_ms > spent_ms ? pause_ms - spent_ms : !is_soon;
 	self->beat_again = false;
 	if (loop_timer__start(self->timer, pause_ms, 0))
 		log_error("control: no timer, no more heartbeats");
@@ -214,23 +297,47 @@ static void control__schedule(struct control *self)
 
 static void control__failed(struct control *self, int status, int err, const char *words)
 {
+	uint64_t spent_ms = (clock_mono_ns() - self->beat_ns) / 1000000;
+
 	self->failures++;
+	self->is_held = false;
+	beat__heard(self->commands, false);
+	/* Something on the way may not bear to wait. */
+	if (self->wait_s && spent_ms >= RENEW_AFTER_MS &&
+	    ++self->held_failures == HELD_FAILURES_MAX) {
+		log_warn("control: answers that are held do not arrive, no more long polling");
+		self->wait_s = 0;
+	}
 	metric__add(METRIC_HEARTBEATS_FAILED, 1);
 	log_every(&self->failures_log, 300000, LOG_LVL_WARN,
 		  "control: heartbeat failed, going on: status=%d %s '%s'", status,
 		  err ? errname(err) : "", words);
 }
 
-static void control__take_answer(struct control *self, const struct http_reply *reply)
+/* Does it hold its answers? One that answers at once, without news, does not. */
+static void control__note_held(struct control *self, bool is_new)
+{
+	uint64_t spent_ms = (clock_mono_ns() - self->beat_ns) / 1000000;
+
+	if (self->wait_s && spent_ms >= self->wait_s * UINT64_C(10) * HELD_PERCENT)
+		self->is_held = true;
+	else if (!is_new)
+		self->is_held = false;
+	self->held_failures = 0;
+}
+
+/* True: it brought a command that is new. */
+static bool control__take_answer(struct control *self, const struct http_reply *reply)
 {
 	struct answer answer;
 	const char *why = "";
+	bool is_new;
 	int err;
 
 	err = answer__parse(reply->body, reply->body_len, &answer, &why);
 	if (err) {
 		control__failed(self, reply->status, err, why);
-		return;
+		return false;
 	}
 	if (self->failures)
 		log_info("control: heartbeats work again, failures=%u", self->failures);
@@ -240,39 +347,42 @@ static void control__take_answer(struct control *self, const struct http_reply *
 	if (strstr(answer.message, "failed to check"))
 		log_every(&self->failures_log, 300000, LOG_LVL_WARN,
 			  "control: the server took the heartbeat but could not look for commands");
-	commands__handle(self->commands, &answer);
+	beat__heard(self->commands, true);
+	is_new = commands__handle(self->commands, &answer);
 	answer__clear(&answer);
+	control__note_held(self, is_new);
+	commands__poke(self->commands);
+	return is_new;
 }
 
 static void control__on_reply(void *arg, const struct http_reply *reply)
 {
 	struct control *self = arg;
 	char words[WORDS_BYTES];
+	bool is_new = false;
 
 	self->call = NULL;
-	if (self->closing)
+	if (self->closing || self->is_renewing)
 		return;
 	if (reply->local_address[0])
 		memcpy(self->local_address, reply->local_address, sizeof(self->local_address));
 	else
 		self->local_address[0] = '\0';
 	if (!reply->err && reply->status >= 200 && reply->status < 300)
-		control__take_answer(self, reply);
+		is_new = control__take_answer(self, reply);
 	else
 		control__failed(self, reply->status, reply->err,
 				http_reply__words(reply, words, sizeof(words)));
-	control__schedule(self);
+	control__schedule(self, is_new);
 }
 
 static int control__send_beat(struct control *self)
 {
-	const char *const headers[] = { "Content-Type: application/json",
-					self->auth_header[0] ? self->auth_header : NULL, NULL };
 	struct http_request request = {
 		.method = "POST",
 		.url = self->url,
-		.headers = headers,
-		.timeout_ms = HEARTBEAT_TIMEOUT_MS,
+		.headers = (const char *const *)self->headers,
+		.timeout_ms = HEARTBEAT_TIMEOUT_MS + self->wait_s * 1000,
 		.reply_max_bytes = ANSWER_MAX_BYTES,
 	};
 	_auto_buf_ struct buf body;
@@ -296,7 +406,7 @@ static void control__beat(void *arg)
 	err = control__send_beat(self);
 	if (err) {
 		control__failed(self, 0, err, "not sent");
-		control__schedule(self);
+		control__schedule(self, false);
 	}
 }
 
@@ -304,6 +414,9 @@ void control__start(struct control *self)
 {
 	pp_assert(!self->started);
 	self->started = true;
+	if (!self->journal)
+		commands__restore(self->commands);
+	commands__poke(self->commands);
 	control__beat(self);
 }
 
@@ -312,12 +425,59 @@ void control__run_sampling(struct control *self, const char *command_id)
 	commands__sampling(self->commands, command_id);
 }
 
-void control__run_ended(struct control *self, const char *command_id, const char *why)
+void control__run_kept(struct control *self, const char *command_id, void (*fn)(void *arg),
+		       void *arg)
 {
-	if (!commands__ended(self->commands, command_id, why))
+	struct kept *kept = self->journal ? malloc(sizeof(*kept)) : NULL;
+
+	commands__kept(self->commands, command_id);
+	if (!kept) {
+		(void)control__save(self);
+		fn(arg);
+		return;
+	}
+	*kept = (struct kept){ .next = self->kept, .fn = fn, .arg = arg };
+	kept->generation = journal__save(self->journal);
+	self->kept = kept;
+}
+
+void control__run_ended(struct control *self, const char *command_id, const struct control_end *end)
+{
+	uint64_t spent_ms = (clock_mono_ns() - self->beat_ns) / 1000000;
+
+	if (!commands__ended(self->commands, command_id, end))
 		return;
 	/* One beat right away: the operator sees the end, and what was asked for meanwhile is here sooner. */
 	self->beat_again = true;
+	if (self->call && self->wait_s && spent_ms >= RENEW_AFTER_MS) {
+		self->is_renewing = true;
+		net_call__cancel(self->call);
+		self->is_renewing = false;
+	}
 	if (!self->call && !self->failures)
-		control__schedule(self);
+		control__schedule(self, false);
+}
+
+int control__list(const struct control *self, struct json_object *list)
+{
+	const struct ledger *ledger = commands__ledger(self->commands);
+	static const char *const types[] = { "start", "stop", "unknown" };
+	static const char *const fates[] = { NULL, "completed", "failed" };
+	size_t i;
+	int err = 0;
+
+	for (i = 0; i < ledger->cnt && !err; i++) {
+		const struct command *command = ledger->commands[i];
+		struct json_object *json = json__new_object();
+
+		json__add_str(json, "command_id", command->id);
+		json__add_str(json, "type", types[command->type]);
+		json__add_str(json, "state", command_state__name(command->state));
+		json__add_int(json, "runs", command->runs);
+		json__add_str(json, "reported", fates[command->fate]);
+		json__add_bool(json, "unsent", command->is_unsent);
+		json__add_str(json, "reason", command->why);
+		err = json__add(list, NULL, json);
+	}
+	return err;
 }

@@ -60,6 +60,8 @@ struct daemon_run {
 	struct record_run *record_run; /* NULL: its last window came */
 	char command_id[COMMAND_ID_BYTES];
 	uint32_t jobs_cnt; /* windows being encoded */
+	bool is_restarted; /* begun anew after an interruption; of a continuous run, in its first window */
+	uint64_t samples, lost; /* of its windows so far */
 	char why[256]; /* the first failure */
 };
 

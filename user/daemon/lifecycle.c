@@ -27,7 +27,8 @@
 #include "pp/ship.h"
 #include "pp/ship_logs.h"
 
-#define LOCK_NAME "pulseprofd.lock"
+#define LOCK_NAME	 "pulseprofd.lock"
+#define HEARTBEAT_WAIT_S 25 /* below what proxies usually allow a server */
 
 static void on_stop_signal(void *arg, int signo)
 {
@@ -271,6 +272,8 @@ static int start_control(struct daemon *self)
 		.token = config__str(self->config, CONFIG_TOKEN),
 		.agent_version = self->host.agent_version,
 		.run_mode = self->host.run_mode,
+		.state_dir = config__str(self->config, CONFIG_STATE_DIR),
+		.wait_s = config__bool(self->config, CONFIG_LONG_POLL) ? HEARTBEAT_WAIT_S : 0,
 		.heartbeat_interval_s =
 			(uint32_t)config__uint(self->config, CONFIG_HEARTBEAT_INTERVAL),
 	};

@@ -28,6 +28,8 @@
 /* A window on its way to the spool. */
 struct job {
 	struct daemon_run *run;
+	bool is_held; /* in the spool until control's journal knows of it */
+	bool is_restarted;
 	struct profile *profile; /* owned */
 	struct buf parcel;
 	size_t page_max_bytes; /* 0: none */
@@ -57,6 +59,7 @@ static void unlink_run(struct daemon_run *self)
 
 static void end_run_if_done(struct daemon_run *self)
 {
+	struct control_end end = { .samples = self->samples, .lost = self->lost };
 	struct daemon *daemon = self->daemon;
 
 	if (self->record_run || self->jobs_cnt)
@@ -67,9 +70,10 @@ static void end_run_if_done(struct daemon_run *self)
 	/* A run takes tens of megabytes, the time between runs is long. */
 	if (!daemon->runs)
 		(void)malloc_trim(0);
+	if (self->why[0])
+		end.why = self->why;
 	if (daemon->control)
-		control__run_ended(daemon->control, self->command_id,
-				   self->why[0] ? self->why : NULL);
+		control__run_ended(daemon->control, self->command_id, &end);
 	free(self);
 	daemon__stop_if_idle(daemon);
 }
@@ -77,7 +81,8 @@ static void end_run_if_done(struct daemon_run *self)
 static void encode_on_worker(void *arg)
 {
 	struct job *self = arg;
-	struct encode_upload upload = { .command_id = self->run->command_id };
+	struct encode_upload upload = { .command_id = self->run->command_id,
+					.is_restarted = self->is_restarted };
 	struct buf page _auto_buf_;
 
 	work__be_patient();
@@ -110,6 +115,38 @@ static void finish_job(struct job *self)
 
 static void on_encoded(void *arg, int err);
 
+/* A profile that waits in the spool until the journal says so. */
+struct kept {
+	struct daemon *daemon;
+	char command_id[COMMAND_ID_BYTES];
+};
+
+static void on_kept(void *arg)
+{
+	struct kept *self = arg;
+
+	ship__release(self->daemon->ship, self->command_id);
+	free(self);
+}
+
+/* Once we stop, it stays in the spool: the next start looks there before it begins a command anew. */
+static void tell_kept(struct daemon_run *run)
+{
+	struct kept *kept;
+
+	if (!run->daemon->control)
+		return;
+	kept = malloc(sizeof(*kept));
+	if (!kept) {
+		log_error("daemon: no memory, the profile of command '%s' waits for a restart",
+			  run->command_id);
+		return;
+	}
+	kept->daemon = run->daemon;
+	memcpy(kept->command_id, run->command_id, sizeof(kept->command_id));
+	control__run_kept(run->daemon->control, run->command_id, on_kept, kept);
+}
+
 static void on_spooled(void *arg, int err)
 {
 	struct job *self = arg;
@@ -122,6 +159,8 @@ static void on_spooled(void *arg, int err)
 	}
 	if (err)
 		fail(self->run, "the profile cannot be put into the spool", err);
+	else if (self->is_held)
+		tell_kept(self->run);
 	finish_job(self);
 }
 
@@ -129,6 +168,7 @@ static void on_encoded(void *arg, int err)
 {
 	struct job *self = arg;
 	const struct ship_item item = { .command_id = self->run->command_id,
+					.is_held = self->is_held,
 					.share = self->share,
 					.parcel = &self->parcel };
 
@@ -163,6 +203,12 @@ static void on_window(void *arg, int err, const char *why, struct profile *profi
 		 (unsigned long long)(profile->meta.duration_ns / 1000000));
 	job->run = self;
 	job->profile = profile;
+	job->is_held = !profile->meta.continuous;
+	job->is_restarted = self->is_restarted;
+	if (profile->meta.continuous) /* only the first window is what an interruption cut off */
+		self->is_restarted = false;
+	self->samples += profile->account.accepted;
+	self->lost += profile->account.lost;
 	/* Only the ad hoc view shows one. Half leaves room for stacks in the same upload. */
 	if (!profile->meta.continuous)
 		job->page_max_bytes = ship__body_max_bytes(self->daemon->ship) / 2;
@@ -191,7 +237,7 @@ static struct daemon_run *find_run(struct daemon *self, const char *command_id)
 }
 
 static int start_run(void *arg, const char *command_id, const struct session_spec *spec,
-		     const char **ret_why)
+		     bool is_again, const char **ret_why)
 {
 	struct record_ops ops = { .sampling = on_sampling, .window = on_window };
 	struct daemon *self = arg;
@@ -207,6 +253,7 @@ static int start_run(void *arg, const char *command_id, const struct session_spe
 	if (!run)
 		return -ENOMEM;
 	run->daemon = self;
+	run->is_restarted = is_again;
 	snprintf(run->command_id, sizeof(run->command_id), "%s", command_id);
 	ops.arg = run;
 	err = record__start(self->record, spec, &ops, &run->record_run, ret_why);
@@ -229,6 +276,23 @@ static void stop_run(void *arg, const char *command_id)
 		record_run__stop(run->record_run);
 }
 
+static int change_run(void *arg, const char *command_id, const struct session_spec *spec,
+		      const char **ret_why)
+{
+	struct daemon_run *run = find_run(arg, command_id);
+	int err = run && run->record_run ? record_run__change(run->record_run, spec) : -ECANCELED;
+
+	*ret_why = err == -ESRCH ? "none of the processes exists" : NULL;
+	return err;
+}
+
+static bool is_kept(void *arg, const char *command_id)
+{
+	struct daemon *self = arg;
+
+	return ship__has(self->ship, command_id);
+}
+
 void daemon__stop_runs(struct daemon *self)
 {
 	for (struct daemon_run *run = self->runs, *next; run; run = next) {
@@ -240,5 +304,9 @@ void daemon__stop_runs(struct daemon *self)
 
 struct control_ops daemon__control_ops(struct daemon *self)
 {
-	return (struct control_ops){ .start = start_run, .stop = stop_run, .arg = self };
+	return (struct control_ops){ .start = start_run,
+				     .stop = stop_run,
+				     .change = change_run,
+				     .is_kept = is_kept,
+				     .arg = self };
 }

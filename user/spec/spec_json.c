@@ -106,7 +106,10 @@ static bool is_cpu_event(const struct json_object *event)
 	return false;
 }
 
-/* perf: {"events": "cycles"} or a list, of which we can count CPU time only. */
+/*
+ * perf: {"events": "cycles"} or a list, of which we can count CPU time only. With another beside it the run would
+ * give half of what was asked for.
+ */
 static bool wants_cpu_time(const struct json_object *perf)
 {
 	struct json_object *events;
@@ -116,10 +119,10 @@ static bool wants_cpu_time(const struct json_object *perf)
 	if (!json__is_array(events))
 		return is_cpu_event(events);
 	for (size_t i = 0; i < json__len(events); i++) {
-		if (is_cpu_event(json__at(events, i)))
-			return true;
+		if (!is_cpu_event(json__at(events, i)))
+			return false;
 	}
-	return json__len(events) == 0;
+	return true;
 }
 
 /* Off is "disabled", {"mode": "disabled"} or {"enabled": false}: consoles send each of them. */
@@ -149,7 +152,10 @@ static int check_profilers(const struct json_object *config, const char **ret_wh
 		return spec_refuse(-EOPNOTSUPP, "perf is disabled and no other profiler can run",
 				   ret_why);
 	if (!wants_cpu_time(perf))
-		return spec_refuse(-EOPNOTSUPP, "perf.events names no event of CPU time", ret_why);
+		return spec_refuse(-EOPNOTSUPP,
+				   "perf.events: only CPU time can be sampled (cycles, cpu-cycles, "
+				   "cpu-clock, task-clock)",
+				   ret_why);
 	return 0;
 }
 
