@@ -3,7 +3,7 @@
 #define FAKE_HOST_H
 /*
  * The daemon below the controller, played: it notes what it is asked to begin and to end, and asserts that
- * it is never asked for two runs at a time. Included after cmocka.h.
+ * it is never asked for two runs of a kind at a time. Included after cmocka.h.
  */
 #include <stdio.h>
 #include <string.h>
@@ -15,50 +15,97 @@
 #define BEAT "/api/metrics/heartbeat"
 #define DONE "/api/metrics/command_completion"
 
+struct host_run {
+	char id[64]; /* "": none */
+	struct session_spec spec;
+	bool stop_asked, is_again;
+};
+
 static struct {
 	struct control *control;
-	char running[64];
-	struct session_spec spec;
-	bool stop_asked;
-	int refuse; /* the next start fails with this */
-	uint32_t starts, stops;
+	struct host_run runs[2]; /* ad hoc, continuous */
+	int refuse, refuse_change; /* the next start, change fails with this */
+	const char *state_dir, *kept_id; /* the spool holds a profile of it */
+	uint32_t starts, stops, changes, wait_s;
+	const struct spec_policy *policy;
+	const char *const *headers;
 } host;
 
-static int host_start(void *arg, const char *command_id, const struct session_spec *spec,
-		      const char **ret_why)
+static struct host_run *host_run(const char *command_id)
 {
-	assert_string_equal(host.running, ""); /* one run at a time */
+	size_t i;
+
+	for (i = 0; i < 2; i++)
+		if (!strcmp(host.runs[i].id, command_id))
+			return &host.runs[i];
+	return NULL;
+}
+
+static int host_start(void *arg, const char *command_id, const struct session_spec *spec,
+		      bool is_again, const char **ret_why)
+{
+	struct host_run *run = &host.runs[spec->continuous];
+
+	assert_string_equal(run->id, ""); /* one of each kind at a time */
 	if (host.refuse) {
 		*ret_why = "no BTF";
 		return host.refuse;
 	}
-	snprintf(host.running, sizeof(host.running), "%s", command_id);
-	host.spec = *spec;
-	host.stop_asked = false;
+	snprintf(run->id, sizeof(run->id), "%s", command_id);
+	run->spec = *spec;
+	run->is_again = is_again;
+	run->stop_asked = false;
 	host.starts++;
 	return 0;
 }
 
 static void host_stop(void *arg, const char *command_id)
 {
-	assert_string_equal(host.running, command_id);
-	assert_false(host.stop_asked);
-	host.stop_asked = true;
+	struct host_run *run = host_run(command_id);
+
+	assert_non_null(run);
+	assert_false(run->stop_asked);
+	run->stop_asked = true;
 	host.stops++;
 }
 
-static void host_ends(const char *why)
+static int host_change(void *arg, const char *command_id, const struct session_spec *spec,
+		       const char **ret_why)
 {
-	char id[64];
+	struct host_run *run = host_run(command_id);
 
-	memcpy(id, host.running, sizeof(id));
-	assert_string_not_equal(id, "");
-	host.running[0] = '\0';
-	host.stop_asked = false;
-	control__run_ended(host.control, id, why);
+	assert_non_null(run);
+	assert_false(run->stop_asked);
+	assert_int_equal(run->spec.rate_hz, spec->rate_hz);
+	assert_true(spec->pid_cnt);
+	if (host.refuse_change)
+		return host.refuse_change;
+	run->spec = *spec;
+	host.changes++;
+	return 0;
 }
 
-static int set_up(void **state)
+static bool host_is_kept(void *arg, const char *command_id)
+{
+	return host.kept_id && !strcmp(host.kept_id, command_id);
+}
+
+static inline void host_ends_with(const char *command_id, const struct control_end *end)
+{
+	struct host_run *run = host_run(command_id);
+
+	assert_non_null(run);
+	run->id[0] = '\0';
+	run->stop_asked = false;
+	control__run_ended(host.control, command_id, end);
+}
+
+static void host_ends(const char *command_id, const char *why)
+{
+	host_ends_with(command_id, &(struct control_end){ .why = why });
+}
+
+static int host_begin(void)
 {
 	struct control_options options = { .api_server = "http://studio.example:8080/",
 					   .service_name = "svc",
@@ -66,12 +113,24 @@ static int set_up(void **state)
 					   .token = "s3cret",
 					   .agent_version = "0.1.0",
 					   .run_mode = "standalone_executable",
+					   .state_dir = host.state_dir,
+					   .wait_s = host.wait_s,
+					   .policy = host.policy,
+					   .headers = host.headers,
 					   .heartbeat_interval_s = 30 };
-	struct control_ops ops = { .start = host_start, .stop = host_stop };
+	struct control_ops ops = { .start = host_start,
+				   .stop = host_stop,
+				   .change = host_change,
+				   .is_kept = host_is_kept };
 
-	memset(&host, 0, sizeof(host));
 	session_spec__init(&options.defaults);
 	return control__new(NULL, NULL, &options, &ops, &host.control);
+}
+
+static int set_up(void **state)
+{
+	memset(&host, 0, sizeof(host));
+	return host_begin();
 }
 
 static int tear_down(void **state)

@@ -101,15 +101,15 @@ static void start_is_completed_when_it_samples_and_only_once(void **state)
 {
 	control__start(host.control);
 	command(ID(01), "start", ADHOC);
-	assert_string_equal(host.running, ID(01));
-	assert_int_equal(host.spec.rate_hz, 99);
-	assert_int_equal(host.spec.duration_s, 10);
+	assert_non_null(host_run(ID(01)));
+	assert_int_equal(host_run(ID(01))->spec.rate_hz, 99);
+	assert_int_equal(host_run(ID(01))->spec.duration_s, 10);
 	nothing_reported();
 	control__run_sampling(host.control, ID(01));
 	reported(ID(01), NULL);
 	control__run_sampling(host.control, ID(01));
 	command(ID(01), "start", ADHOC); /* the server repeats it for ever */
-	host_ends(NULL);
+	host_ends(ID(01), NULL);
 	command(ID(01), "start", ADHOC);
 	command(ID(01), "start", ADHOC);
 	nothing_reported();
@@ -135,18 +135,18 @@ static void start_that_cannot_be_is_failed_with_the_reason(void **state)
 	reported(ID(06), "pids");
 	assert_int_equal(host.starts, 0);
 	command(ID(07), "start", "{\"target_hostnames\":[\"other\",\"node-7\"],\"duration\":null}");
-	assert_string_equal(host.running, ID(07));
+	assert_non_null(host_run(ID(07)));
 }
 
 static void run_that_fails_before_its_first_sample_is_failed(void **state)
 {
 	control__start(host.control);
 	command(ID(01), "start", ADHOC);
-	host_ends("perf_event_open: -EACCES");
+	host_ends(ID(01), "perf_event_open: -EACCES");
 	reported(ID(01), "-EACCES");
 	command(ID(02), "start", ADHOC);
 	control__run_sampling(host.control, ID(02));
-	host_ends("disk full");
+	host_ends(ID(02), "disk full");
 	reported(ID(02), NULL); /* the one report is spent; the log has the rest */
 	nothing_reported();
 }
@@ -163,42 +163,42 @@ static void adhoc_waits_for_adhoc_up_to_a_bound(void **state)
 		command(id, "start", ADHOC);
 	}
 	reported(ID(20), "too many");
-	host_ends(NULL);
+	host_ends(ID(01), NULL);
 	reported(ID(01), NULL);
-	assert_string_equal(host.running, ID(10));
+	assert_non_null(host_run(ID(10)));
 }
 
-static void adhoc_interrupts_continuous_which_comes_back(void **state)
+static void adhoc_runs_beside_continuous_and_disturbs_nothing(void **state)
 {
 	control__start(host.control);
 	command(ID(01), "start", CONTINUOUS);
 	control__run_sampling(host.control, ID(01));
 	reported(ID(01), NULL);
 	command(ID(02), "start", ADHOC);
-	assert_true(host.stop_asked);
-	host_ends(NULL);
-	assert_string_equal(host.running, ID(02));
+	assert_non_null(host_run(ID(01)));
+	assert_non_null(host_run(ID(02)));
 	control__run_sampling(host.control, ID(02));
 	reported(ID(02), NULL);
-	host_ends(NULL);
-	assert_string_equal(host.running, ID(01));
-	assert_true(host.spec.continuous);
-	control__run_sampling(host.control, ID(01));
+	host_ends(ID(02), NULL);
+	assert_non_null(host_run(ID(01)));
+	assert_int_equal(host.starts, 2);
+	assert_int_equal(host.stops + host.changes, 0);
 	nothing_reported();
 }
 
-static void continuous_comes_back_even_if_it_had_no_time_to_sample(void **state)
+static void sampler_without_room_is_asked_again(void **state)
 {
 	control__start(host.control);
-	command(ID(01), "start", CONTINUOUS);
-	command(ID(02), "start", ADHOC);
-	host_ends("nothing was sampled");
+	host.refuse = -EBUSY;
+	command(ID(01), "start", ADHOC);
+	command(ID(02), "start", CONTINUOUS);
 	nothing_reported();
-	host_ends(NULL);
-	reported(ID(02), NULL);
-	assert_string_equal(host.running, ID(01));
-	control__run_sampling(host.control, ID(01));
-	reported(ID(01), NULL);
+	host.refuse = 0;
+	assert_int_equal(host.starts, 0);
+	wire_answer(beat(), 200, NO_COMMAND);
+	assert_non_null(host_run(ID(01)));
+	assert_non_null(host_run(ID(02)));
+	nothing_reported();
 }
 
 static void newer_continuous_replaces_older(void **state)
@@ -211,45 +211,46 @@ static void newer_continuous_replaces_older(void **state)
 	command(ID(03), "start", CONTINUOUS);
 	reported(ID(02), "superseded");
 	assert_int_equal(host.stops, 1);
-	host_ends(NULL);
-	assert_string_equal(host.running, ID(03));
+	host_ends(ID(01), NULL);
+	assert_non_null(host_run(ID(03)));
 	control__run_sampling(host.control, ID(03));
 	reported(ID(03), NULL);
-	host_ends(NULL);
-	assert_string_equal(host.running, "");
+	host_ends(ID(03), NULL);
+	assert_null(host_run(ID(03)));
 	nothing_reported();
 }
 
-static void continuous_waits_for_adhoc(void **state)
+static void continuous_begins_beside_adhoc(void **state)
 {
 	control__start(host.control);
 	command(ID(01), "start", ADHOC);
 	command(ID(02), "start", CONTINUOUS);
-	assert_false(host.stop_asked);
-	host_ends(NULL);
-	reported(ID(01), NULL);
-	assert_string_equal(host.running, ID(02));
+	assert_non_null(host_run(ID(01)));
+	assert_non_null(host_run(ID(02)));
+	assert_int_equal(host.stops, 0);
 }
 
-static void stop_ends_the_run_and_all_that_waits(void **state)
+static void stop_ends_the_runs_and_all_that_waits(void **state)
 {
 	control__start(host.control);
 	command(ID(01), "start", CONTINUOUS);
 	control__run_sampling(host.control, ID(01));
 	reported(ID(01), NULL);
 	command(ID(02), "start", ADHOC);
-	host_ends(NULL); /* 02 runs, 01 waits to come back */
 	command(ID(03), "start", ADHOC);
 	command(ID(04), "stop", "{\"stop_level\":\"host\"}");
-	assert_true(host.stop_asked);
+	assert_int_equal(host.stops, 2);
 	reported(ID(03), "stopped before it started");
 	reported(ID(04), NULL);
-	host_ends(NULL);
-	reported(ID(02), "stopped before the first sample");
-	assert_string_equal(host.running, "");
-	command(ID(05), "stop", "{\"stop_level\":\"host\"}"); /* nothing runs: done all the same */
+	command(ID(05), "stop", "{\"stop_level\":\"host\"}"); /* both end already */
 	reported(ID(05), NULL);
+	host_ends(ID(02), NULL);
+	reported(ID(02), "stopped before the first sample");
+	host_ends(ID(01), NULL);
+	command(ID(06), "stop", "{\"stop_level\":\"host\"}"); /* nothing runs: done all the same */
+	reported(ID(06), NULL);
 	nothing_reported();
+	assert_int_equal(host.starts, 2);
 }
 
 static void stop_of_processes_leaves_the_others(void **state)
@@ -260,44 +261,85 @@ static void stop_of_processes_leaves_the_others(void **state)
 	reported(ID(01), NULL);
 	command(ID(02), "stop", "{\"stop_level\":\"process\",\"pids\":[200,999]}");
 	reported(ID(02), NULL);
-	assert_true(host.stop_asked);
-	host_ends(NULL);
-	assert_string_equal(host.running, ID(01));
-	assert_int_equal(host.spec.pid_cnt, 2);
-	assert_int_equal(host.spec.pids[0], 100);
-	assert_int_equal(host.spec.pids[1], 300);
+	assert_int_equal(host.stops, 0);
+	assert_int_equal(host.changes, 1);
+	assert_int_equal(host_run(ID(01))->spec.pid_cnt, 2);
+	assert_int_equal(host_run(ID(01))->spec.pids[0], 100);
+	assert_int_equal(host_run(ID(01))->spec.pids[1], 300);
 	command(ID(03), "stop", "{\"stop_level\":\"process\",\"pids\":[999]}");
 	reported(ID(03), NULL);
-	assert_false(host.stop_asked); /* nothing of it runs: the run is left alone */
+	assert_int_equal(host.changes, 1); /* nothing of it runs: the run is left alone */
 	command(ID(04), "stop", "{\"stop_level\":\"process\",\"pids\":[100,300]}");
 	reported(ID(04), NULL);
-	assert_true(host.stop_asked);
-	host_ends(NULL);
-	assert_string_equal(host.running, "");
+	assert_true(host_run(ID(01))->stop_asked);
+	host_ends(ID(01), NULL);
+	assert_int_equal(host.starts, 1);
 }
 
-static void adhoc_shrunk_by_a_stop_runs_for_the_time_left(void **state)
+static void stop_of_processes_reaches_both_runs_and_what_waits(void **state)
+{
+	control__start(host.control);
+	command(ID(01), "start", "{\"continuous\":true,\"pids\":[1,2]}");
+	command(ID(02), "start", "{\"pids\":[2,3]}");
+	command(ID(03), "start", "{\"pids\":[2]}");
+	command(ID(04), "start", "{\"pids\":[2,4]}");
+	command(ID(05), "stop", "{\"stop_level\":\"process\",\"pids\":[2]}");
+	reported(ID(03), "stopped before it started");
+	reported(ID(05), NULL);
+	assert_int_equal(host_run(ID(01))->spec.pids[0], 1);
+	assert_int_equal(host_run(ID(02))->spec.pids[0], 3);
+	host_ends(ID(02), NULL);
+	reported(ID(02), NULL);
+	assert_int_equal(host_run(ID(04))->spec.pid_cnt, 1);
+	assert_int_equal(host_run(ID(04))->spec.pids[0], 4);
+}
+
+static void run_whose_rest_cannot_go_on_ends(void **state)
 {
 	control__start(host.control);
 	command(ID(01), "start", "{\"duration\":100,\"pids\":[1,2]}");
 	control__run_sampling(host.control, ID(01));
 	reported(ID(01), NULL);
-	command(ID(02), "stop", "{\"pids\":[2]}"); /* one interval later */
+	host.refuse_change = -ESRCH;
+	command(ID(02), "stop", "{\"pids\":[2]}");
 	reported(ID(02), NULL);
-	host_ends(NULL);
-	assert_string_equal(host.running, ID(01));
-	assert_int_equal(host.spec.pid_cnt, 1);
-	assert_in_range(host.spec.duration_s, 60, 75);
+	assert_true(host_run(ID(01))->stop_asked);
+}
+
+/* The Studio answers a process stop with a new start for the rest. */
+static void rest_of_a_run_is_the_same_run(void **state)
+{
+	control__start(host.control);
+	command(ID(01), "start", "{\"continuous\":true,\"duration\":60,\"pids\":[1,2,3]}");
+	control__run_sampling(host.control, ID(01));
+	reported(ID(01), NULL);
+	command(ID(02), "start",
+		"{\"continuous\":true,\"duration\":60,\"pids\":[1,3],\"stop_level\":\"process\"}");
+	reported(ID(02), NULL);
+	assert_int_equal(host_run(ID(01))->spec.pid_cnt, 2);
+	assert_int_equal(host.changes, 1);
+	assert_int_equal(host.starts, 1);
+	/* Other processes, or another rate: a run of its own. */
+	command(ID(03), "start",
+		"{\"continuous\":true,\"duration\":60,\"pids\":[1,4],\"stop_level\":\"process\"}");
+	assert_true(host_run(ID(01))->stop_asked);
+	host_ends(ID(01), NULL);
+	assert_non_null(host_run(ID(03)));
 }
 
 static void stop_of_a_process_ends_a_run_over_the_whole_host(void **state)
 {
+	struct net_call *call;
+
 	control__start(host.control);
 	command(ID(01), "start", CONTINUOUS);
+	control__run_sampling(host.control, ID(01));
+	reported(ID(01), NULL);
 	command(ID(02), "stop", "{\"stop_level\":\"process\",\"pids\":[7]}");
-	assert_true(host.stop_asked);
-	host_ends(NULL);
-	assert_string_equal(host.running, "");
+	assert_true(host_run(ID(01))->stop_asked);
+	host_ends(ID(01), NULL);
+	call = beat();
+	assert_non_null(strstr(call->body, "profiles the whole host")); /* the reason is told */
 }
 
 static void bad_answers_never_stop_the_beat(void **state)
@@ -340,7 +382,7 @@ static void bad_answers_never_stop_the_beat(void **state)
 			 ARRAY_SIZE(bodies) + ARRAY_SIZE(statuses) + ARRAY_SIZE(errs) + 1);
 	assert_int_equal(host.starts, 0);
 	command(ID(01), "start", "null");
-	assert_string_equal(host.running, ID(01));
+	assert_non_null(host_run(ID(01)));
 }
 
 static void beat_that_cannot_be_sent_is_tried_again(void **state)
@@ -379,7 +421,7 @@ static void end_of_a_run_brings_one_beat_at_once(void **state)
 	command(ID(01), "start", ADHOC);
 	assert_in_range(wire_timer->after_ms, 27000, 33000);
 	wire_now_ns += 10000000000;
-	host_ends(NULL);
+	host_ends(ID(01), NULL);
 	assert_int_equal(wire_timer->after_ms, 0);
 	reported(ID(01), NULL);
 	wire_answer(beat(), 200, NO_COMMAND);
@@ -455,13 +497,15 @@ int main(void)
 		TEST(start_that_cannot_be_is_failed_with_the_reason),
 		TEST(run_that_fails_before_its_first_sample_is_failed),
 		TEST(adhoc_waits_for_adhoc_up_to_a_bound),
-		TEST(adhoc_interrupts_continuous_which_comes_back),
-		TEST(continuous_comes_back_even_if_it_had_no_time_to_sample),
+		TEST(adhoc_runs_beside_continuous_and_disturbs_nothing),
+		TEST(sampler_without_room_is_asked_again),
 		TEST(newer_continuous_replaces_older),
-		TEST(continuous_waits_for_adhoc),
-		TEST(stop_ends_the_run_and_all_that_waits),
+		TEST(continuous_begins_beside_adhoc),
+		TEST(stop_ends_the_runs_and_all_that_waits),
 		TEST(stop_of_processes_leaves_the_others),
-		TEST(adhoc_shrunk_by_a_stop_runs_for_the_time_left),
+		TEST(stop_of_processes_reaches_both_runs_and_what_waits),
+		TEST(run_whose_rest_cannot_go_on_ends),
+		TEST(rest_of_a_run_is_the_same_run),
 		TEST(stop_of_a_process_ends_a_run_over_the_whole_host),
 		TEST(bad_answers_never_stop_the_beat),
 		TEST(beat_that_cannot_be_sent_is_tried_again),

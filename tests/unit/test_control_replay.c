@@ -27,7 +27,7 @@ static int member_is_unknown(void *arg, const char *name, struct json_object *va
 					     "status",	      "timestamp",	"run_mode",
 					     "agent_version", "last_command_id" };
 	static const char *const lists[] = { "received_command_ids", "executed_command_ids",
-					     "containers" };
+					     "containers", "pulseprof_runs" };
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(texts); i++)
@@ -45,7 +45,7 @@ static void beat_is_well_formed(const struct net_call *call)
 	_auto_json_ struct json_object *json = NULL;
 
 	assert_int_equal(json__parse(call->body, call->body_len, &json), 0);
-	assert_int_equal(json__len(json), 11);
+	assert_true(json__len(json) >= 11);
 	assert_int_equal(json__each(json, member_is_unknown, NULL), 0);
 }
 
@@ -67,11 +67,16 @@ static void replay_answer(const struct json_object *response)
 		assert_int_equal(json__print(body, false, &text), 0);
 	beat_is_well_formed(beat());
 	wire_answer(beat(), (int)status, text.data ? text.data : "");
-	for (int i = 0; i < 3; i++) { /* a stop, what follows it, and what follows that */
-		if (host.running[0])
-			control__run_sampling(host.control, host.running);
-		if (host.stop_asked || (host.running[0] && !host.spec.continuous))
-			host_ends(NULL);
+	for (int i = 0; i < 6;
+	     i++) { /* a stop, what follows it, and what follows that, of both kinds */
+		struct host_run *run = &host.runs[i & 1];
+		char id[64];
+
+		memcpy(id, run->id, sizeof(id));
+		if (id[0])
+			control__run_sampling(host.control, id);
+		if (run->stop_asked || (id[0] && !run->spec.continuous))
+			host_ends(id, NULL);
 	}
 	while (wire_open(DONE))
 		wire_answer(wire_open(DONE), 200, "{\"success\":true}");
@@ -109,6 +114,15 @@ static void replay_file(const struct replay *replay)
 	tear_down(NULL);
 }
 
+/*
+ * Where we differ from the agent in the recordings 05 and 40 to 42, and mean to:
+ *   05     the start for the processes that are left goes on as the run that it is left of: one run, not three
+ *   40     an id is obeyed once, and reported when it samples; a restarted agent's second run: see the journal
+ *   41     an ad hoc run beside a continuous one ends neither: four runs, where the agent began six; a continuous
+ *          command that a newer one overtakes before it began is failed, not forgotten
+ *   42     a command that cannot be done is failed once: no "completed" behind it, no repeat at each beat; a stop of
+ *          processes leaves the others
+ */
 static void recorded_answers_are_obeyed(void **state)
 {
 	static const struct replay replays[] = {
@@ -116,15 +130,31 @@ static void recorded_answers_are_obeyed(void **state)
 		{ "intel_02_start_lifecycle.json", 1, 1, 0, 0 },
 		{ "intel_03_failed_command.json", 1, 1, 0, 0 },
 		{ "intel_04_stop_host.json", 1, 2, 0, 0 },
-		{ "intel_05_process_level.json", 2, 5, 0, 0 },
+		{ "intel_05_process_level.json", 1, 5, 0, 0 },
+		{ "intel_06_two_starts_merge.json", 2, 2, 0, 0 },
+		{ "intel_07_request_validation.json", 1, 1, 0, 0 },
+		{ "intel_08_completion_validation.json", 1, 1, 0, 0 },
+		{ "intel_09_two_services_one_host.json", 2, 2, 0, 0 },
+		{ "intel_10_host_status.json", 1, 1, 0, 0 },
+		{ "intel_11_request_status_leak.json", 1, 1, 0, 0 },
+		{ "intel_14_bulk.json", 0, 0, 0, 0 },
 		{ "intel_40_agent_adhoc.json", 2, 3, 0, 0 },
-		{ "intel_41_agent_continuous_and_adhoc.json", 6, 4, 1, 0 },
-		{ "intel_42_agent_faults.json", 4, 5, 1, 0 },
+		{ "intel_41_agent_continuous_and_adhoc.json", 4, 4, 1, 0 },
+		{ "intel_42_agent_faults.json", 3, 5, 1, 0 },
 		{ "pinterest_01_heartbeat_plain.json", 0, 0, 0, 7 },
 		{ "pinterest_02_start_lifecycle.json", 1, 1, 0, 0 },
 		{ "pinterest_03_failed_command.json", 1, 1, 0, 0 },
 		{ "pinterest_04_stop_host.json", 1, 2, 0, 0 },
-		{ "pinterest_05_process_level.json", 2, 5, 0, 0 },
+		{ "pinterest_05_process_level.json", 1, 5, 0, 0 },
+		{ "pinterest_06_two_starts_merge.json", 2, 2, 0, 0 },
+		{ "pinterest_07_request_validation.json", 1, 1, 0, 0 },
+		{ "pinterest_08_completion_validation.json", 1, 1, 0, 0 },
+		{ "pinterest_09_two_services_one_host.json", 2, 2, 0, 0 },
+		{ "pinterest_10_host_status.json", 1, 1, 0, 0 },
+		{ "pinterest_11_request_status_leak.json", 1, 1, 0, 0 },
+		{ "pinterest_12_workload_inventory.json", 1, 1, 0, 4 },
+		{ "pinterest_13_service_subscription.json", 2, 3, 0, 0 },
+		{ "pinterest_14_bulk.json", 0, 0, 0, 0 },
 	};
 	size_t i;
 

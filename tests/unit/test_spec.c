@@ -317,7 +317,12 @@ static void a_command_that_cannot_be_done_is_refused_with_the_reason(void **stat
 		{ "{\"profiler_configs\":{\"perf\":{\"enabled\":false}}}", -EOPNOTSUPP,
 		  "perf is disabled and no other profiler can run" },
 		{ "{\"profiler_configs\":{\"perf\":{\"events\":[\"cache-misses\"]}}}", -EOPNOTSUPP,
-		  "perf.events names no event of CPU time" },
+		  "perf.events: only CPU time can be sampled (cycles, cpu-cycles, cpu-clock, "
+		  "task-clock)" },
+		{ "{\"profiler_configs\":{\"perf\":{\"events\":[\"cycles\",\"cache-misses\"]}}}",
+		  -EOPNOTSUPP,
+		  "perf.events: only CPU time can be sampled (cycles, cpu-cycles, cpu-clock, "
+		  "task-clock)" },
 	};
 	struct session_spec spec;
 

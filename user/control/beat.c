@@ -18,17 +18,17 @@
 #define RUNS_SENT_MAX 20
 
 /* The newest ids, oldest first, as a list that grew would have them. */
-static int add_ids(struct json_object *json, const char *name, const struct commands *commands,
+static int add_ids(struct json_object *json, const char *name, const struct ledger *ledger,
 		   bool reported_only)
 {
 	struct json_object *list = json__new_array();
 	size_t cnt = 0;
 	int err = 0;
 
-	while (cnt < IDS_SENT_MAX && commands__id(commands, cnt, reported_only))
+	while (cnt < IDS_SENT_MAX && ledger__id(ledger, cnt, reported_only))
 		cnt++;
 	while (!err && cnt--)
-		err = json__add_str(list, NULL, commands__id(commands, cnt, reported_only));
+		err = json__add_str(list, NULL, ledger__id(ledger, cnt, reported_only));
 	if (err) {
 		json__put(list);
 		return err;
@@ -125,16 +125,17 @@ void beat__heard(struct commands *commands, bool ok)
 int beat__print(const struct beat *self, struct commands *commands, struct buf *out)
 {
 	_auto_json_ struct json_object *json = json__new_object();
+	struct ledger *ledger = commands__ledger(commands);
 	char now[CLOCK_TEXT_BYTES];
 	int err;
 
 	json__add_str(json, "ip_address", self->address);
 	json__add_str(json, "hostname", self->hostname);
 	json__add_str(json, "service_name", self->service_name);
-	json__add_str(json, "last_command_id", commands__id(commands, 0, false));
-	err = add_ids(json, "received_command_ids", commands, false);
+	json__add_str(json, "last_command_id", ledger__id(ledger, 0, false));
+	err = add_ids(json, "received_command_ids", ledger, false);
 	if (!err)
-		err = add_ids(json, "executed_command_ids", commands, true);
+		err = add_ids(json, "executed_command_ids", ledger, true);
 	if (err)
 		return err;
 	json__add_str(json, "status", "active");
@@ -147,7 +148,7 @@ int beat__print(const struct beat *self, struct commands *commands, struct buf *
 	if (!err)
 		err = add_events(json, self->supported_events);
 	if (!err)
-		err = add_runs(json, commands__ledger(commands));
+		err = add_runs(json, ledger);
 	if (!err && self->wait_s)
 		err = json__add_int(json, "wait_s", self->wait_s);
 	return err ? err : json__print(json, false, out);

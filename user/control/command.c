@@ -82,26 +82,6 @@ struct ledger *commands__ledger(struct commands *self)
 	return &self->ledger;
 }
 
-bool commands__is_running(const struct commands *self)
-{
-	return self->running[SLOT_ADHOC] || self->running[SLOT_CONTINUOUS];
-}
-
-/* A command of a type that we do not know is remembered, but we do not claim to have it. */
-const char *commands__id(const struct commands *self, size_t i, bool reported_only)
-{
-	size_t k = self->ledger.cnt;
-
-	while (k--) {
-		const struct command *command = self->ledger.commands[k];
-
-		if (command->type != COMMAND_UNKNOWN &&
-		    (command->fate != FATE_OPEN || !reported_only) && !i--)
-			return command->id;
-	}
-	return NULL;
-}
-
 static uint64_t commands__save(struct commands *self)
 {
 	return self->ops.save ? self->ops.save(self->ops.save_arg) : 0;

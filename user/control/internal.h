@@ -10,14 +10,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ledger.h"
 #include "pp/control.h"
 
 struct json_object;
 struct buf;
 
-#define UUID_BYTES	37
-#define WHY_BYTES	256
-#define SEEN_IDS_MAX	1000
 #define ADHOC_QUEUE_MAX 10
 
 /* Copies a UUID in lowercase. False: it is none. */
@@ -35,54 +33,7 @@ struct answer {
 int answer__parse(const char *text, size_t len, struct answer *ret_answer, const char **ret_why);
 void answer__clear(struct answer *self);
 
-enum command_type { COMMAND_START, COMMAND_STOP, COMMAND_UNKNOWN };
-enum command_state {
-	COMMAND_RECEIVED, /* waits */
-	COMMAND_RUNNING, /* from before ops.start on */
-	COMMAND_STOPPING, /* its end was asked for */
-	COMMAND_KEPT, /* its profile is in the spool */
-	COMMAND_DONE,
-};
-enum command_fate { FATE_OPEN, FATE_COMPLETED, FATE_FAILED };
-
-/* What is known of a command id. The first part is in the journal. */
-struct command {
-	char id[UUID_BYTES];
-	enum command_type type;
-	enum command_state state;
-	enum command_fate fate; /* what was or will be reported, once */
-	bool is_unsent; /* the server has not heard of it */
-	bool is_untold; /* no heartbeat has told of the run's end */
-	bool is_bad; /* it ended with a failure after its fate was told */
-	uint32_t runs; /* times begun; of a continuous run, since it last sampled */
-	bool is_again; /* begun anew after an interruption */
-	uint64_t samples, lost;
-	char *why; /* of the failure, or how the run ended; NULL: nothing to say */
-	struct session_spec *spec; /* of a start that is not done; else NULL */
-
-	bool is_begun; /* ops.start was called */
-	bool is_telling; /* its end is in the beat under way */
-	uint64_t wait_generation; /* of the journal, before it may begin; 0: none */
-};
-
-/* The newest SEEN_IDS_MAX commands, the oldest first. */
-struct ledger {
-	struct command *commands[SEEN_IDS_MAX];
-	size_t cnt;
-};
-
-struct command *ledger__find(const struct ledger *self, const char *id);
-/* Borrowed; in place of the oldest that is done. NULL: no memory. */
-struct command *ledger__add(struct ledger *self, const char *id);
-void ledger__clear(struct ledger *self);
-void command__set_why(struct command *self, const char *why); /* copied, made printable, cut */
-void command__done(struct command *self); /* and its spec freed */
-const char *command_state__name(enum command_state state);
-/* A line each, with a checksum. -ENOMEM, -E2BIG. */
-int ledger__print(const struct ledger *self, struct buf *out);
-/* Takes the lines that are whole; *ret_damaged counts the others. -ENOMEM; -EPROTO: of another version. */
-int ledger__parse(struct ledger *self, const char *text, size_t len, uint32_t *ret_damaged);
-
+/* The file under the ledger. */
 struct journal_ops {
 	int (*print)(void *arg, struct buf *out);
 	/* This generation and all before it are on disk, or (err) cannot be written. Not from inside a call. */
@@ -131,10 +82,6 @@ void commands__kept(struct commands *self, const char *command_id);
 bool commands__ended(struct commands *self, const char *command_id, const struct control_end *end);
 void commands__sent(struct commands *self,
 		    const char *command_id); /* its report needs no more care */
-bool commands__is_running(const struct commands *self);
-/* The i-th newest id; NULL past the last. reported_only: those whose fate was reported. */
-const char *commands__id(const struct commands *self, size_t i, bool reported_only);
-
 /* order.c. 0, or -errno with *ret_why: target_hostnames are others. */
 int start__is_for_us(const struct json_object *config, const char *hostname, const char **ret_why);
 /* Adds the pids that a stop names: none means everything. */

@@ -65,6 +65,21 @@ struct command *ledger__find(const struct ledger *self, const char *id)
 	return NULL;
 }
 
+/* A command of a type that we do not know is remembered, but we do not claim to have it. */
+const char *ledger__id(const struct ledger *self, size_t i, bool reported_only)
+{
+	size_t k = self->cnt;
+
+	while (k--) {
+		const struct command *command = self->commands[k];
+
+		if (command->type != COMMAND_UNKNOWN &&
+		    (command->fate != FATE_OPEN || !reported_only) && !i--)
+			return command->id;
+	}
+	return NULL;
+}
+
 /* Those that wait or run are few and never forgotten. */
 static void ledger__forget_one(struct ledger *self)
 {
