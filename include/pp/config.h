@@ -97,7 +97,7 @@ const char *config_origin__name(enum config_origin origin);
 	X(POLICY_QUIET_HOURS, "policy_quiet_hours", "PULSEPROF_POLICY_QUIET_HOURS", STR, 11, "",   \
 	  "no runs then: 22:00-06:00, local time")                                                 \
 	X(LONG_POLL, "long_poll", "PULSEPROF_LONG_POLL", BOOL, 0, "yes",                           \
-	  "let a server hold its answer until there is a command")
+	  "let a server hold back empty answers")
 enum config_id {
 #define X(id, name, env, kind, max, def, help) CONFIG_##id,
 	PP_SETTINGS(X)

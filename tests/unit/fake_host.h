@@ -90,19 +90,14 @@ static bool host_is_kept(void *arg, const char *command_id)
 	return host.kept_id && !strcmp(host.kept_id, command_id);
 }
 
-static inline void host_ends_with(const char *command_id, const struct control_end *end)
+static void host_ends(const char *command_id, const char *why)
 {
+	struct control_end end = { .why = why, .samples = 7, .lost = 1 };
 	struct host_run *run = host_run(command_id);
 
 	assert_non_null(run);
 	run->id[0] = '\0';
-	run->stop_asked = false;
-	control__run_ended(host.control, command_id, end);
-}
-
-static void host_ends(const char *command_id, const char *why)
-{
-	host_ends_with(command_id, &(struct control_end){ .why = why });
+	control__run_ended(host.control, command_id, &end);
 }
 
 static int host_begin(void)
