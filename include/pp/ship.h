@@ -33,7 +33,7 @@ struct ship_options {
 	const char *const *headers; /* "Name: value" for each request, NULL-terminated; may be NULL */
 	uint64_t spool_max_bytes; /* 0: SHIP_SPOOL_MAX_BYTES */
 	uint64_t spool_max_age_s; /* 0: SHIP_SPOOL_MAX_AGE_S */
-	uint64_t body_max_bytes; /* on the wire; 0: SHIP_BODY_MAX_BYTES */
+	uint64_t body_max_bytes; /* on the wire, at least 16 KiB; 0: SHIP_BODY_MAX_BYTES */
 };
 
 struct ship_item {

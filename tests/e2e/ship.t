@@ -68,6 +68,7 @@ mount -o remount,ro "$WORK/disk"
 start_daemon 1
 check "with a read-only state directory a profile arrives" sampled
 check_text "which is said" 'EROFS.*memory|memory.*EROFS' "$WORK/daemon.log"
+sleep 1
 ticks=$(cut -d' ' -f14 "/proc/$DAEMON/stat")
 sleep 1
 check "and the daemon rests" test $(($(cut -d' ' -f14 "/proc/$DAEMON/stat") - ticks)) -le 20

@@ -403,8 +403,9 @@ int ship__new(struct loop *loop, struct net *net, const struct ship_options *opt
 	self->loop = loop;
 	self->net = net;
 	self->spool.dir_fd = -1;
-	self->body_max_bytes = options->body_max_bytes ? options->body_max_bytes :
-							 SHIP_BODY_MAX_BYTES;
+	self->body_max_bytes = options->body_max_bytes ?
+				       max_of(options->body_max_bytes, BODY_LEAST_BYTES) :
+				       SHIP_BODY_MAX_BYTES;
 	self->puts = (struct put_list){
 		.spool = &self->spool, .pinned = self->current, .ended = ship__on_put, .arg = self
 	};
