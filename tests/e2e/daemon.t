@@ -126,6 +126,34 @@ check "a server that is not there is told once" wait_for 10 grep -q 'heartbeat f
 kill -HUP "$daemon"
 check "SIGHUP is told and survived" wait_for 5 grep -q 'ignoring signal=1' log
 
+# The token where it must not be seen. Dumping is off as a whole: no page of it can be left out of a core.
+dumps_core() { # COMMAND...: ended by SIGSEGV, does the kernel write a core?
+	perl -e 'my $pid = fork; if (!$pid) { open(STDERR, ">", "core.err"); exec @ARGV; exit 1; }
+		$SIG{ALRM} = sub { kill "SEGV", $pid }; alarm 1; waitpid $pid, 0 while kill 0, $pid;
+		print "ended ", $? & 127, "\n"; exit !($? & 128)' "$@"
+}
+kill -TERM "$daemon"
+wait_for 5 ended "$daemon"
+check "it starts with a token on the command line" start_daemon --token s3cret-word
+check_text "which is warned about" 'everyone could read the token on the command line' log
+check "the command line shows none" bash -c "! tr '\0' ' ' <'/proc/$daemon/cmdline' | grep -q s3cret-word"
+check_text "but the rest of it" '--token \*+ $' <(tr '\0' ' ' <"/proc/$daemon/cmdline")
+check "nor do its words" lacks 's3cret|secret-of' log
+check "nor its files" bash -c "! grep -rlE 's3cret-word|secret-of' '$PULSEPROF_STATE_DIR' '$PULSEPROF_RUN_DIR'"
+check "it has no children to inherit one" test -z "$(cat "/proc/$daemon/task/$daemon/children")"
+kill -TERM "$daemon"
+wait_for 5 ended "$daemon"
+if (ulimit -c unlimited && mkdir cores && cd cores && dumps_core sleep 10 >/dev/null); then
+	check "a crash leaves no core" bash -c "$(declare -f dumps_core); ulimit -c unlimited; cd cores
+		! dumps_core '$DAEMON' ${FLAGS[*]} >ended && grep -qx 'ended 11' ended"
+	rm -rf cores
+else
+	echo "# cores are not written here at all"
+fi
+check "options of the agent are taken" start_daemon -c -v --perf-mode=smart --java-safemode --no-python --pids 1
+check_text "those that mean nothing are named, once" \
+	'ignored, there is nothing here for them to do: --perf-mode, --java-safemode, --no-python, --pids$' log
+
 # Idle: programs are loaded, nothing is attached, no perf event is open, the programs' own counters stand still.
 # Only its own are asked for: others on this host may have programs of the same names.
 ids=$(sed -n 's/^prog_id:[^0-9]*//p' "/proc/$daemon"/fdinfo/* | sort -un | jq -s .)
