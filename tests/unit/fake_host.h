@@ -27,18 +27,16 @@ static struct {
 	int refuse, refuse_change; /* the next start, change fails with this */
 	const char *state_dir, *kept_id; /* the spool holds a profile of it */
 	uint32_t starts, stops, changes, wait_s;
+	void (*on_start)(const char *command_id);
 	const struct spec_policy *policy;
 	const char *const *headers;
 } host;
 
-static struct host_run *host_run(const char *command_id)
+static struct host_run *host_run(const char *id)
 {
-	size_t i;
-
-	for (i = 0; i < 2; i++)
-		if (!strcmp(host.runs[i].id, command_id))
-			return &host.runs[i];
-	return NULL;
+	return !strcmp(host.runs[0].id, id) ? &host.runs[0] :
+	       !strcmp(host.runs[1].id, id) ? &host.runs[1] :
+					      NULL;
 }
 
 static int host_start(void *arg, const char *command_id, const struct session_spec *spec,
@@ -51,11 +49,11 @@ static int host_start(void *arg, const char *command_id, const struct session_sp
 		*ret_why = "no BTF";
 		return host.refuse;
 	}
+	*run = (struct host_run){ .spec = *spec, .is_again = is_again };
 	snprintf(run->id, sizeof(run->id), "%s", command_id);
-	run->spec = *spec;
-	run->is_again = is_again;
-	run->stop_asked = false;
 	host.starts++;
+	if (host.on_start)
+		host.on_start(command_id);
 	return 0;
 }
 
@@ -122,13 +120,13 @@ static int host_begin(void)
 	return control__new(NULL, NULL, &options, &ops, &host.control);
 }
 
-static int set_up(void **state)
+static inline int set_up(void **state)
 {
 	memset(&host, 0, sizeof(host));
 	return host_begin();
 }
 
-static int tear_down(void **state)
+static inline int tear_down(void **state)
 {
 	control__free(host.control);
 	wire_reset();
