@@ -66,7 +66,7 @@ FUZZERS := $(patsubst tests/fuzz/%.c,$(O)/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all run check unit unit-san e2e vm bpfsize bench rows fuzz fuzzers lint fmt golden install clean help test-programs FORCE
+.PHONY: all run check unit unit-san e2e vm bpfsize torture bench rows fuzz fuzzers lint fmt golden install clean help test-programs FORCE
 
 all: $(LIB) $(PROGRAMS:%=$(O)/%) ## build the three programs
 
@@ -207,6 +207,9 @@ fuzz: ## fuzz each parser, FUZZ_SECONDS (60) in total
 	$(Q)FUZZ_SECONDS=$(FUZZ_SECONDS) TALLY_DEADLINE_S=$$(($(FUZZ_SECONDS) + 300)) tests/tally fuzz -- tests/fuzz/run
 
 fuzzers: $(FUZZERS)
+
+torture: all test-programs ## the daemon killed 200 times at random instants
+	KILLS=200 O=$(O) tests/e2e/torture.t
 
 bench: all test-programs ## one line a bar: ratio NAME VALUE BAR; FULL=1 adds long runs
 	$(Q)tests/bench/run

@@ -64,6 +64,7 @@ int __wrap_unwind_file__page(struct unwind_file *self, uint64_t page, struct unw
 		made = malloc(sizeof(*made) + content->row_cnt * 4 + 8 + content->rule_cnt * 8);
 		made->row_cnt = content->row_cnt;
 		made->rule_cnt = content->rule_cnt;
+		made->callers_by_fp = false;
 		made->rules = (uint64_t *)(((uintptr_t)&made->rows[content->row_cnt] + 7) & ~7ull);
 		for (uint32_t i = 0; i < content->rule_cnt; i++)
 			made->rules[i] = made_rule(content->id, page, i);
