@@ -37,6 +37,7 @@ struct daemon {
 	struct spec_policy policy;
 	struct daemon_headers api_headers, server_headers;
 	struct daemon_notify notify;
+	struct loop_timer *quiet_timer; /* NULL: no quiet hours */
 	struct sysroot root;
 	int lock_fd;
 	struct encode_host host;
@@ -75,6 +76,9 @@ int daemon__read_secret(const char *what, const char *path, struct buf *text, st
 int daemon_headers__load(struct daemon_headers *self, const char *basic_auth_path,
 			 const char *headers_path, struct buf *why);
 void daemon_headers__clear(struct daemon_headers *self);
+
+/* quiet.c: an exit code */
+int daemon__watch_quiet_hours(struct daemon *self);
 
 /* notify.c */
 void daemon_notify__open(struct daemon_notify *self);

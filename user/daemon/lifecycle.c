@@ -299,6 +299,7 @@ static int start_control(struct daemon *self)
 static void clear(struct daemon *self)
 {
 	daemon_notify__close(&self->notify);
+	loop_timer__free(self->quiet_timer);
 	control__free(self->control);
 	ship_logs__free(self->logs);
 	ship__free(self->ship);
@@ -317,10 +318,12 @@ static void clear(struct daemon *self)
 
 int daemon__run(struct daemon *self, const struct config *config)
 {
-	int (*const steps[])(struct daemon *) = {
-		take_places,	read_settings, describe_host, start_loop,    start_net,
-		start_profiler, start_ship,    start_logs,    start_control, daemon_notify__ready
-	};
+	int (*const steps[])(struct daemon *) = { take_places,	       read_settings,
+						  describe_host,       start_loop,
+						  start_net,	       start_profiler,
+						  start_ship,	       start_logs,
+						  start_control,       daemon__watch_quiet_hours,
+						  daemon_notify__ready };
 	int code = DAEMON_DONE;
 
 	memset(self, 0, sizeof(*self));
