@@ -230,4 +230,26 @@ wait "$daemon"
 check "a second signal ends it at once, or it had ended" test $? -le 1
 check "and no perf event of it is left" ended "$daemon"
 
+# --- a local policy
+
+why_failed() { api /api/studio/hosts | jq -r '.hosts[].command.error // empty'; }
+is_refused() { why_failed | grep -q "$1"; }
+check "it starts with a policy" start_daemon --policy-max-frequency 98 --policy-max-duration=60
+wait_for 10 knows_host
+order 60 >order.json
+check "a command beyond the policy fails with the name of the setting" wait_for 10 is_refused policy_max_frequency
+check "and nothing runs" bash -c "! readlink /proc/$daemon/fd/* | grep -q perf_event"
+kill -TERM "$daemon"
+wait "$daemon"
+
+# --- without heartbeats, as the agent with -cu
+
+FLAGS=(-cu -f 49 -d 1 --service-name alone --server-host "$URL" --token-file "$token_file")
+check "it starts without heartbeats" start_daemon
+check "it profiles and sends window after window" \
+	wait_for 20 bash -c "curl -sf -m 5 -H @authorization $URL/api/studio/profiles |
+	jq -e '[.profiles[] | select(.service == \"alone\")] | length >= 2'"
+kill -TERM "$daemon"
+check "and ends well" ends_with 10 0
+
 done_testing

@@ -108,4 +108,25 @@ check "a command is carried out with them" wait_for 20 has_profiles
 check "and nothing is missed" lacks 'error|warn|cannot|-EPERM|-EACCES' log
 end_daemon
 
+# --- quiet hours, which begin in a moment: a time zone of whole seconds makes it so
+
+order() {
+	api /api/metrics/profile_request -H 'Content-Type: application/json' -d "{\"service_name\": \"test\",
+		\"request_type\": \"start\", \"continuous\": false, \"duration\": 60, \"frequency\": 99,
+		\"profiling_mode\": \"cpu\", \"target_hosts\": {\"$(uname -n)\": null}}" >/dev/null
+}
+is_sampling() { readlink "/proc/$daemon"/fd/* | grep -q perf_event; }
+is_quiet() { ! is_sampling; }
+now=$(date -u +%s)
+ahead=$((((72000 - 6 - now) % 86400 + 86400) % 86400)) # it is 19:59:54 there
+TZ=HERE-$((ahead / 3600)):$((ahead / 60 % 60)):$((ahead % 60)) start_daemon env \
+	CREDENTIALS_DIRECTORY="$WORK/credentials" PULSEPROF_POLICY_QUIET_HOURS=20:00-20:30
+order
+check "a run may begin before quiet hours" wait_for 4 is_sampling
+check "and is ended when they begin" wait_for 10 is_quiet
+check_text "which is said" 'quiet hours, ends its runs' log
+check "what it collected is sent" wait_for 10 bash -c "[ \"\$(curl -sf -m 5 -H @authorization ${URL%/}/api/studio/profiles |
+	jq '[.. | objects | select(has(\"id\") and has(\"samples\"))] | length')\" = 2 ]"
+end_daemon
+
 done_testing

@@ -140,4 +140,17 @@ https_proxy=http://127.0.0.1:$PROXY no_proxy=studio.test via_proxy excepted
 check "none by no_proxy" wait_for 10 grep -q 'heartbeat failed.*-EHOSTUNREACH' excepted.log
 end_daemon
 
+# --- what the operator adds
+
+: >wire
+printf 'user:pass:word\n' >basic
+printf '# for the gateway\nX-Team: perf\n' >headers
+chmod 600 basic headers
+start_daemon adds "$FRONT" --tls-ca-bundle ca.pem --api-headers-file headers --api-basic-auth-file basic
+check "header lines are added" wait_for 10 grep -aq '^X-Team: perf' wire
+check_text "a user and password take the place of the token" "^Authorization: Basic $(printf 'user:pass:word' | base64)" wire
+check "the token is not sent as well" lacks "Bearer" wire
+check "the password is not in its words" lacks 'pass:word|dXNlcj' adds.log
+end_daemon
+
 done_testing

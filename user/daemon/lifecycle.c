@@ -53,7 +53,9 @@ static void on_hangup(void *arg, int signo)
 
 void daemon__stop_if_idle(struct daemon *self)
 {
-	if (self->is_stopping && !self->runs)
+	bool is_alone = !config__bool(self->config, CONFIG_ENABLE_HEARTBEAT_SERVER);
+
+	if (!self->runs && (self->is_stopping || is_alone))
 		loop__stop(self->loop);
 }
 
@@ -262,6 +264,31 @@ static int start_logs(struct daemon *self)
 	return err == -EINVAL ? DAEMON_USAGE : DAEMON_FAILED;
 }
 
+static void read_defaults(const struct daemon *self, struct session_spec *spec)
+{
+	session_spec__init(spec);
+	spec->rate_hz = (uint32_t)config__uint(self->config, CONFIG_RATE_HZ);
+	spec->duration_s = (uint32_t)config__uint(self->config, CONFIG_DURATION_S);
+}
+
+/* As the agent does without heartbeats: windows back to back. The policy is about servers. */
+static int start_alone(struct daemon *self)
+{
+	const struct control_ops ops = daemon__control_ops(self);
+	struct session_spec spec;
+	const char *why = NULL;
+	int err;
+
+	read_defaults(self, &spec);
+	spec.continuous = true;
+	ship__release(self->ship, NULL);
+	err = ops.start(self, "", &spec, false, &why);
+	if (!err)
+		return DAEMON_DONE;
+	log_error("daemon: cannot profile: %s (%s)", why ? why : "no run", errname(err));
+	return DAEMON_FAILED;
+}
+
 static int start_control(struct daemon *self)
 {
 	const struct control_ops ops = daemon__control_ops(self);
@@ -273,15 +300,17 @@ static int start_control(struct daemon *self)
 		.agent_version = self->host.agent_version,
 		.run_mode = self->host.run_mode,
 		.state_dir = config__str(self->config, CONFIG_STATE_DIR),
+		.headers = (const char *const *)self->api_headers.lines,
+		.policy = &self->policy,
 		.wait_s = config__bool(self->config, CONFIG_LONG_POLL) ? HEARTBEAT_WAIT_S : 0,
 		.heartbeat_interval_s =
 			(uint32_t)config__uint(self->config, CONFIG_HEARTBEAT_INTERVAL),
 	};
 	int err;
 
-	session_spec__init(&options.defaults);
-	options.defaults.rate_hz = (uint32_t)config__uint(self->config, CONFIG_RATE_HZ);
-	options.defaults.duration_s = (uint32_t)config__uint(self->config, CONFIG_DURATION_S);
+	if (!config__bool(self->config, CONFIG_ENABLE_HEARTBEAT_SERVER))
+		return start_alone(self);
+	read_defaults(self, &options.defaults);
 	err = control__new(self->loop, self->net, &options, &ops, &self->control);
 	if (!err) {
 		ship__release(self->ship, NULL);
@@ -343,6 +372,8 @@ int daemon__run(struct daemon *self, const struct config *config)
 			(unsigned int)config__uint(config, CONFIG_HEARTBEAT_INTERVAL));
 		(void)loop__run(self->loop);
 		log_info("daemon: stopped, profiles_waiting=%u", ship__waiting(self->ship));
+		if (!self->is_stopping) /* profiling alone, it has ended by itself */
+			code = DAEMON_FAILED;
 	}
 	clear(self);
 	return code;

@@ -41,7 +41,8 @@ int daemon__watch_quiet_hours(struct daemon *self)
 {
 	int err;
 
-	if (self->policy.quiet_from == self->policy.quiet_to)
+	/* without a server the policy has nobody to hold back */
+	if (self->policy.quiet_from == self->policy.quiet_to || !self->control)
 		return DAEMON_DONE;
 	err = loop_timer__new(self->loop, on_minute, self, &self->quiet_timer);
 	if (!err)

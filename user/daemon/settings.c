@@ -25,18 +25,23 @@ static int check_missing(const struct config *config)
 		enum config_id id;
 		const char *flag;
 		bool is_switch;
+		bool is_for_heartbeats;
 	} needed[] = {
-		{ CONFIG_ENABLE_HEARTBEAT_SERVER, "--enable-heartbeat-server", true },
-		{ CONFIG_UPLOAD_RESULTS, "--upload-results", true },
-		{ CONFIG_SERVICE_NAME, "--service-name", false },
-		{ CONFIG_API_SERVER, "--api-server", false },
-		{ CONFIG_SERVER_HOST, "--server-host", false },
-		{ CONFIG_TOKEN, "--token-file (or GPROFILER_TOKEN)", false },
+		{ CONFIG_ENABLE_HEARTBEAT_SERVER, "--enable-heartbeat-server", true, true },
+		{ CONFIG_UPLOAD_RESULTS, "--upload-results", true, false },
+		{ CONFIG_SERVICE_NAME, "--service-name", false, false },
+		{ CONFIG_API_SERVER, "--api-server", false, true },
+		{ CONFIG_SERVER_HOST, "--server-host", false, false },
+		{ CONFIG_TOKEN, "--token-file (or GPROFILER_TOKEN)", false, false },
 	};
+	bool is_alone = config__bool(config, CONFIG_CONTINUOUS) &&
+			!config__bool(config, CONFIG_ENABLE_HEARTBEAT_SERVER);
 	struct buf missing _auto_buf_;
 
 	buf__init(&missing, 4096);
 	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
+		if (is_alone && needed[i].is_for_heartbeats)
+			continue;
 		if (needed[i].is_switch ? !config__bool(config, needed[i].id) :
 					  !*str(config, needed[i].id))
 			buf__printf(&missing, "%s%s", missing.len ? ", " : "", needed[i].flag);
