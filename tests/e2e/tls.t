@@ -73,8 +73,21 @@ start_daemon believes "$FRONT" --tls-ca-bundle ca.pem --tls-verify required
 check "a server of the named CA is believed" wait_for 10 knows believes
 check "nothing is warned about" lacks 'clear text|not checked|ignored' believes.log
 check_text "the key is in a header" "^Authorization: Bearer $token" wire
-check "the token stands in no request line" lacks "^(GET|POST)[^ ]* [^ ]*$token" wire
-check_is "and it shows no certificate of its own" "$(sed -n 's/^peer //p' front.out | sort -u)" nobody
+curl -sS -f -m 10 -H @authorization "${PLAIN%/}/api/metrics/profile_request" -H 'Content-Type: application/json' -d '{
+	"service_name": "test", "request_type": "start", "continuous": false, "duration": 1, "frequency": 99,
+	"profiling_mode": "cpu", "target_hosts": {"believes": null}}' >/dev/null
+profile() { curl -sS -f -m 10 -H @authorization "${PLAIN%/}/api/studio/profiles$1"; }
+has_profile() { profile "" | jq -e '.profiles | length >= 1'; }
+check "a profile goes up" wait_for 15 has_profile
+check_text "its key is in a header, too" "^GPROFILER-API-KEY: $token" wire
+check "and in no request line" lacks "^(GET|POST)[^ ]* [^ ]*$token" wire
+profile "/$(profile "" | jq -r '.profiles[0].id')" >profile.raw
+check "it holds stacks" test "$(wc -l <profile.raw)" -gt 5
+check "but no token" lacks "$token" profile.raw
+find "$PULSEPROF_STATE_DIR" "$PULSEPROF_RUN_DIR" -type f -exec zcat -f {} + >daemon.files
+check "the daemon's own files hold something" test -s daemon.files
+check "but no token either" lacks "$token" daemon.files
+check_is "it shows no certificate of its own" "$(sed -n 's/^peer //p' front.out | sort -u)" nobody
 end_daemon
 
 cp other.pem bundle.pem
