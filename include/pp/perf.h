@@ -42,6 +42,10 @@ int perf_set__read(const struct perf_set *self, uint64_t *ret_enabled_ns, uint64
 		   uint64_t period);
 void perf_set__close(struct perf_set *self);
 
+#define PERF_SUPPORTED_MAX 9
+/* Names of the hardware events that open here, static, NULL-terminated; none in most virtual machines. */
+void perf_events__supported(const char *ret_names[PERF_SUPPORTED_MAX]);
+
 /* CPUs from sys/devices/system/cpu/online. Given: free(). */
 int perf_cpus__online(const struct sysroot *root, int **ret_cpus, uint32_t *ret_cnt);
 

@@ -115,11 +115,30 @@ static void damaged_lists_are_refused(void **state)
 	}
 }
 
+static void supported_events_are_names_that_the_studio_knows(void **state)
+{
+	static const char known[] =
+		" cycles instructions cache-misses cache-references branch-misses "
+		"branch-instructions stalled-cycles-frontend stalled-cycles-backend ";
+	const char *names[PERF_SUPPORTED_MAX];
+	char word[64];
+	size_t i;
+
+	memset(names, 0x55, sizeof(names));
+	perf_events__supported(names);
+	for (i = 0; names[i]; i++) {
+		assert_true(i + 1 < PERF_SUPPORTED_MAX);
+		snprintf(word, sizeof(word), " %s ", names[i]);
+		assert_non_null(strstr(known, word));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ranges_and_single_cpus_are_all_found),
 		cmocka_unit_test(one_cpu_is_a_list),
+		cmocka_unit_test(supported_events_are_names_that_the_studio_knows),
 		cmocka_unit_test(damaged_lists_are_refused),
 	};
 

@@ -302,14 +302,15 @@ static void control__failed(struct control *self, int status, int err, const cha
 	self->failures++;
 	self->is_held = false;
 	beat__heard(self->commands, false);
-	/* Something on the way may not bear to wait. */
+	/* Something on the way may not bear to wait. Not meant: a server that cannot be reached. */
 	if (self->wait_s && spent_ms >= RENEW_AFTER_MS &&
+	    (!err || err == -ECONNRESET || err == -EPROTO) &&
 	    ++self->held_failures == HELD_FAILURES_MAX) {
 		log_warn("control: answers that are held do not arrive, no more long polling");
 		self->wait_s = 0;
 	}
 	metric__add(METRIC_HEARTBEATS_FAILED, 1);
-	log_every(&self->failures_log, 300000, LOG_LVL_WARN,
+	log_every(&self->failures_log, 300000, LOG_LVL_ERROR,
 		  "control: heartbeat failed, going on: status=%d %s '%s'", status,
 		  err ? errname(err) : "", words);
 }

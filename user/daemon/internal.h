@@ -9,6 +9,7 @@
 
 #include "pp/base/sysroot.h"
 #include "pp/encode.h"
+#include "pp/perf.h"
 #include "pp/spec_policy.h"
 
 #define DAEMON_SIGNALS_MAX 3
@@ -49,6 +50,8 @@ struct daemon {
 	struct ship *ship;
 	struct ship_logs *logs; /* NULL unless asked for */
 	struct control *control; /* NULL again once we stop */
+
+	const char *supported_events[PERF_SUPPORTED_MAX];
 
 	struct daemon_run *runs; /* until the last window of each is in the spool */
 	bool is_stopping;

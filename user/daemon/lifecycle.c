@@ -22,6 +22,7 @@
 #include "pp/config.h"
 #include "pp/control.h"
 #include "pp/net.h"
+#include "pp/perf.h"
 #include "pp/proc_host.h"
 #include "pp/record.h"
 #include "pp/ship.h"
@@ -301,6 +302,7 @@ static int start_control(struct daemon *self)
 		.run_mode = self->host.run_mode,
 		.state_dir = config__str(self->config, CONFIG_STATE_DIR),
 		.headers = (const char *const *)self->api_headers.lines,
+		.supported_events = self->supported_events,
 		.policy = &self->policy,
 		.wait_s = config__bool(self->config, CONFIG_LONG_POLL) ? HEARTBEAT_WAIT_S : 0,
 		.heartbeat_interval_s =
@@ -310,6 +312,7 @@ static int start_control(struct daemon *self)
 
 	if (!config__bool(self->config, CONFIG_ENABLE_HEARTBEAT_SERVER))
 		return start_alone(self);
+	perf_events__supported(self->supported_events);
 	read_defaults(self, &options.defaults);
 	err = control__new(self->loop, self->net, &options, &ops, &self->control);
 	if (!err) {
