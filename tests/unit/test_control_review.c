@@ -22,8 +22,9 @@ static uint32_t errors;
 
 static void on_line(void *arg, enum log_level level, const char *line, size_t len)
 {
-	strncat(lines, line, sizeof(lines) - strlen(lines) - 2);
-	strcat(lines, "\n");
+	size_t at = strlen(lines);
+
+	snprintf(lines + at, sizeof(lines) - at, "%s\n", line);
 	errors += level == LOG_LVL_ERROR;
 }
 
