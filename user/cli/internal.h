@@ -62,6 +62,8 @@ int cli__usage(struct cli *cli, const char *fmt, ...) __attribute__((format(prin
 /* Tells a failure: one sentence, perhaps a second one that helps. err: -errno. hint may be NULL. Returns code. */
 int cli__fail(struct cli *cli, int code, int err, const char *hint, const char *fmt, ...)
 	__attribute__((format(printf, 5, 6)));
+/* The same for what the daemon says: its sentence and its "-EPERM". */
+int cli__refused(struct cli *cli, int code, const char *symbol, const char *message);
 /* CLI_IMPOSSIBLE for what kernel or permissions refuse, else CLI_FAILED. */
 int cli__code_of(int err);
 
@@ -78,6 +80,20 @@ int view__print_fields(struct cli *cli, struct json_object *object); /* one row,
 /* Text from outside made harmless for a terminal: what is not printable becomes \xNN. Returns text. */
 char *view__safe(const char *from, char *text, size_t text_bytes);
 
+/* asking.c: run_dir NULL: as the daemon's settings say. An exit code, having told why. */
+enum { DAEMON_OPTION_RUN_DIR = CLI_OPTION_OWN, DAEMON_OPTION_OWN };
+struct daemon_question {
+	const char *method;
+	struct json_object *params; /* borrowed; NULL: none */
+	int fd; /* borrowed; -1: none */
+};
+int daemon__ask(struct cli *cli, const char *run_dir, const struct daemon_question *question,
+		struct json_object **ret_reply);
+/* The whole of a command without words: a list that the daemon gives, as rows. */
+int daemon__show(struct cli *cli, int argc, char **argv, const char *method, const char *member,
+		 const struct view_column *columns, uint32_t column_cnt);
+extern const struct cli_option daemon_options[];
+
 int cmd_profile_record(struct cli *cli, int argc, char **argv);
 int cmd_feature_probe(struct cli *cli, int argc, char **argv);
 int cmd_link_list(struct cli *cli, int argc, char **argv);
@@ -86,7 +102,15 @@ int cmd_map_list(struct cli *cli, int argc, char **argv);
 int cmd_unwind_show(struct cli *cli, int argc, char **argv);
 int cmd_unwind_explain(struct cli *cli, int argc, char **argv);
 int cmd_unwind_dump(struct cli *cli, int argc, char **argv);
+int cmd_session_list(struct cli *cli, int argc, char **argv);
+int cmd_session_start(struct cli *cli, int argc, char **argv);
+int cmd_session_stop(struct cli *cli, int argc, char **argv);
+int cmd_session_change(struct cli *cli, int argc, char **argv);
+int cmd_metrics_show(struct cli *cli, int argc, char **argv);
+int cmd_command_list(struct cli *cli, int argc, char **argv);
 extern const struct cli_option record_options[];
+extern const struct cli_option session_start_options[];
+extern const struct cli_option session_change_options[];
 extern const struct cli_option unwind_options[];
 extern const struct cli_option explain_options[];
 

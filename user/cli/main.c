@@ -47,6 +47,12 @@ int cli__fail(struct cli *cli, int code, int err, const char *hint, const char *
 	return code;
 }
 
+int cli__refused(struct cli *cli, int code, const char *symbol, const char *message)
+{
+	tell(cli, *symbol == '-' ? symbol + 1 : symbol, NULL, message);
+	return code;
+}
+
 int cli__usage(struct cli *cli, const char *fmt, ...)
 {
 	const struct cli_command *command = cli->command;

@@ -33,6 +33,7 @@ struct daemon_notify {
 	struct loop_timer *timer;
 };
 
+#define DAEMON_PASTS_MAX 8
 struct daemon {
 	const struct config *config; /* borrowed */
 	struct spec_policy policy;
@@ -50,14 +51,19 @@ struct daemon {
 	struct ship *ship;
 	struct ship_logs *logs; /* NULL unless asked for */
 	struct control *control; /* NULL again once we stop */
+	struct rpc_server *rpc; /* NULL: there is no socket, which was told */
 
 	const char *supported_events[PERF_SUPPORTED_MAX];
 
 	struct daemon_run *runs; /* until the last window of each is in the spool */
 	bool is_stopping;
+	/* Local runs that ended, the oldest first, as session.list shows them. */
+	struct json_object *pasts[DAEMON_PASTS_MAX];
+	uint32_t pasts_cnt;
+	uint32_t locals_cnt; /* begun since the start */
 };
 
-/* A command being carried out. */
+/* A command being carried out, or a wish of the operator at this host (local.c). */
 struct daemon_run {
 	struct daemon_run *next;
 	struct daemon *daemon;
@@ -66,6 +72,13 @@ struct daemon_run {
 	uint32_t jobs_cnt; /* windows being encoded */
 	bool is_restarted; /* begun anew after an interruption; of a continuous run, in its first window */
 	uint64_t samples, lost; /* of its windows so far */
+	uint64_t samples_now; /* of the window that goes on, a second old */
+	uint64_t begin_ns; /* monotonic */
+	struct session_spec spec;
+	bool is_sampling;
+	bool is_local; /* control knows nothing of it */
+	int output_fd; /* owned; -1: to the spool */
+	const struct encode_format *format; /* for output_fd */
 	char why[256]; /* the first failure */
 };
 
@@ -98,7 +111,22 @@ void daemon__stop_if_idle(struct daemon *self);
 /* wire.c: what control asks of record, what record gives to encode and ship. */
 struct control_ops;
 struct control_ops daemon__control_ops(struct daemon *self);
+struct daemon_wish {
+	const char *command_id;
+	const struct session_spec *spec;
+	bool is_again;
+	bool is_local;
+	int output_fd; /* taken when 0 is returned; -1: none */
+	const struct encode_format *format;
+};
+int daemon__start_run(struct daemon *self, const struct daemon_wish *wish, const char **ret_why);
+struct daemon_run *daemon__find_run(struct daemon *self, const char *command_id); /* NULL: none */
 /* Ends every run early; their windows are kept. */
 void daemon__stop_runs(struct daemon *self);
+
+/* local.c: what the operator at this host asks for. */
+int daemon__serve(struct daemon *self); /* an exit code */
+void daemon__local_ended(struct daemon_run *run);
+void daemon__forget_pasts(struct daemon *self);
 
 #endif

@@ -25,6 +25,7 @@
 #include "pp/perf.h"
 #include "pp/proc_host.h"
 #include "pp/record.h"
+#include "pp/rpc.h"
 #include "pp/ship.h"
 #include "pp/ship_logs.h"
 
@@ -332,6 +333,8 @@ static void clear(struct daemon *self)
 {
 	daemon_notify__close(&self->notify);
 	loop_timer__free(self->quiet_timer);
+	rpc_server__free(self->rpc);
+	daemon__forget_pasts(self);
 	control__free(self->control);
 	ship_logs__free(self->logs);
 	ship__free(self->ship);
@@ -350,12 +353,12 @@ static void clear(struct daemon *self)
 
 int daemon__run(struct daemon *self, const struct config *config)
 {
-	int (*const steps[])(struct daemon *) = { take_places,	       read_settings,
-						  describe_host,       start_loop,
-						  start_net,	       start_profiler,
-						  start_ship,	       start_logs,
-						  start_control,       daemon__watch_quiet_hours,
-						  daemon_notify__ready };
+	int (*const steps[])(struct daemon *) = { take_places,	 read_settings,
+						  describe_host, start_loop,
+						  start_net,	 start_profiler,
+						  start_ship,	 start_logs,
+						  start_control, daemon__watch_quiet_hours,
+						  daemon__serve, daemon_notify__ready };
 	int code = DAEMON_DONE;
 
 	memset(self, 0, sizeof(*self));

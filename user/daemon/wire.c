@@ -9,11 +9,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "internal.h"
 #include "pp/base/buf.h"
 #include "pp/base/cleanup.h"
+#include "pp/base/clock.h"
 #include "pp/base/err.h"
+#include "pp/base/file.h"
 #include "pp/base/log.h"
 #include "pp/base/loop.h"
 #include "pp/control.h"
@@ -23,7 +26,9 @@
 #include "pp/ship.h"
 
 /* Of a profile's lines at once; larger ones go in shares. */
-#define SHARE_BYTES (48u << 20)
+#define SHARE_BYTES	 (48u << 20)
+
+#define OUTPUT_MAX_BYTES (1u << 30)
 
 /* A window on its way to the spool. */
 struct job {
@@ -48,6 +53,12 @@ static void fail(struct daemon_run *self, const char *what, int err)
 		memcpy(self->why, why, sizeof(why));
 }
 
+/* The studio knows nothing of a local run. */
+static const char *command_of(const struct daemon_run *self)
+{
+	return self->is_local ? NULL : self->command_id;
+}
+
 static void unlink_run(struct daemon_run *self)
 {
 	struct daemon_run **at = &self->daemon->runs;
@@ -66,26 +77,49 @@ static void end_run_if_done(struct daemon_run *self)
 		return;
 	if (self->why[0])
 		metric__add(METRIC_RUNS_FAILED, 1);
+	if (self->is_local)
+		daemon__local_ended(self);
 	unlink_run(self);
 	/* A run takes tens of megabytes, the time between runs is long. */
 	if (!daemon->runs)
 		(void)malloc_trim(0);
 	if (self->why[0])
 		end.why = self->why;
-	if (daemon->control)
+	if (daemon->control && !self->is_local)
 		control__run_ended(daemon->control, self->command_id, &end);
+	if (self->output_fd >= 0)
+		close(self->output_fd);
 	free(self);
 	daemon__stop_if_idle(daemon);
+}
+
+/* Of a local run that names a file: it is there, or it is said that it is not. */
+static int write_output(const struct job *self)
+{
+	struct buf bytes _auto_buf_;
+	int err;
+
+	buf__init(&bytes, OUTPUT_MAX_BYTES);
+	err = self->run->format->encode(self->profile, &bytes);
+	if (!err)
+		err = file__write_all(self->run->output_fd, bytes.data, bytes.len);
+	if (!err && fsync(self->run->output_fd) < 0)
+		err = -errno;
+	return err;
 }
 
 static void encode_on_worker(void *arg)
 {
 	struct job *self = arg;
-	struct encode_upload upload = { .command_id = self->run->command_id,
+	struct encode_upload upload = { .command_id = command_of(self->run),
 					.is_restarted = self->is_restarted };
 	struct buf page _auto_buf_;
 
 	work__be_patient();
+	if (self->run->output_fd >= 0) {
+		self->err = write_output(self);
+		return;
+	}
 	buf__init(&page, SHIP_PARCEL_MAX_BYTES);
 	buf__init(&self->parcel, SHIP_PARCEL_MAX_BYTES);
 	if (!self->share.cnt)
@@ -167,13 +201,19 @@ static void on_spooled(void *arg, int err)
 static void on_encoded(void *arg, int err)
 {
 	struct job *self = arg;
-	const struct ship_item item = { .command_id = self->run->command_id,
+	const struct ship_item item = { .command_id = command_of(self->run),
 					.is_held = self->is_held,
 					.share = self->share,
 					.parcel = &self->parcel };
 
 	if (!err)
 		err = self->err;
+	if (self->run->output_fd >= 0) {
+		if (err)
+			fail(self->run, "the profile cannot be written to its file", err);
+		finish_job(self);
+		return;
+	}
 	if (self->is_page_too_large && !self->share.index)
 		log_warn("daemon: a flame graph page is too large to send, sending without");
 	if (!err)
@@ -203,12 +243,13 @@ static void on_window(void *arg, int err, const char *why, struct profile *profi
 		 (unsigned long long)(profile->meta.duration_ns / 1000000));
 	job->run = self;
 	job->profile = profile;
-	job->is_held = !profile->meta.continuous;
+	job->is_held = !profile->meta.continuous && !self->is_local;
 	job->is_restarted = self->is_restarted;
 	if (profile->meta.continuous) /* only the first window is what an interruption cut off */
 		self->is_restarted = false;
 	self->samples += profile->account.accepted;
 	self->lost += profile->account.lost;
+	self->samples_now = 0;
 	/* Only the ad hoc view shows one. Half leaves room for stacks in the same upload. */
 	if (!profile->meta.continuous)
 		job->page_max_bytes = ship__body_max_bytes(self->daemon->ship) / 2;
@@ -224,11 +265,19 @@ static void on_sampling(void *arg)
 {
 	struct daemon_run *self = arg;
 
-	if (self->daemon->control)
+	self->is_sampling = true;
+	if (self->daemon->control && !self->is_local)
 		control__run_sampling(self->daemon->control, self->command_id);
 }
 
-static struct daemon_run *find_run(struct daemon *self, const char *command_id)
+static void on_progress(void *arg, uint64_t elapsed_ns, uint64_t taken, uint64_t accepted)
+{
+	struct daemon_run *self = arg;
+
+	self->samples_now = accepted;
+}
+
+struct daemon_run *daemon__find_run(struct daemon *self, const char *command_id)
 {
 	for (struct daemon_run *run = self->runs; run; run = run->next)
 		if (!strcmp(run->command_id, command_id))
@@ -236,11 +285,11 @@ static struct daemon_run *find_run(struct daemon *self, const char *command_id)
 	return NULL;
 }
 
-static int start_run(void *arg, const char *command_id, const struct session_spec *spec,
-		     bool is_again, const char **ret_why)
+int daemon__start_run(struct daemon *self, const struct daemon_wish *wish, const char **ret_why)
 {
-	struct record_ops ops = { .sampling = on_sampling, .window = on_window };
-	struct daemon *self = arg;
+	struct record_ops ops = { .sampling = on_sampling,
+				  .window = on_window,
+				  .progress = on_progress };
 	struct daemon_run *run;
 	int err;
 
@@ -253,24 +302,40 @@ static int start_run(void *arg, const char *command_id, const struct session_spe
 	if (!run)
 		return -ENOMEM;
 	run->daemon = self;
-	run->is_restarted = is_again;
-	snprintf(run->command_id, sizeof(run->command_id), "%s", command_id);
+	run->is_restarted = wish->is_again;
+	run->is_local = wish->is_local;
+	run->output_fd = -1;
+	run->format = wish->format;
+	run->spec = *wish->spec;
+	run->begin_ns = clock_mono_ns();
+	snprintf(run->command_id, sizeof(run->command_id), "%s", wish->command_id);
 	ops.arg = run;
-	err = record__start(self->record, spec, &ops, &run->record_run, ret_why);
+	err = record__start(self->record, wish->spec, &ops, &run->record_run, ret_why);
 	if (err) {
 		free(run);
 		metric__add(METRIC_RUNS_FAILED, 1);
 		return err;
 	}
+	run->output_fd = wish->output_fd;
 	run->next = self->runs;
 	self->runs = run;
 	metric__add(METRIC_RUNS_STARTED, 1);
 	return 0;
 }
 
+static int start_run(void *arg, const char *command_id, const struct session_spec *spec,
+		     bool is_again, const char **ret_why)
+{
+	const struct daemon_wish wish = {
+		.command_id = command_id, .spec = spec, .is_again = is_again, .output_fd = -1
+	};
+
+	return daemon__start_run(arg, &wish, ret_why);
+}
+
 static void stop_run(void *arg, const char *command_id)
 {
-	struct daemon_run *run = find_run(arg, command_id);
+	struct daemon_run *run = daemon__find_run(arg, command_id);
 
 	if (run && run->record_run)
 		record_run__stop(run->record_run);
@@ -279,9 +344,11 @@ static void stop_run(void *arg, const char *command_id)
 static int change_run(void *arg, const char *command_id, const struct session_spec *spec,
 		      const char **ret_why)
 {
-	struct daemon_run *run = find_run(arg, command_id);
+	struct daemon_run *run = daemon__find_run(arg, command_id);
 	int err = run && run->record_run ? record_run__change(run->record_run, spec) : -ECANCELED;
 
+	if (!err)
+		run->spec = *spec;
 	*ret_why = err == -ESRCH ? "none of the processes exists" : NULL;
 	return err;
 }
