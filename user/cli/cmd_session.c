@@ -96,6 +96,7 @@ static int parse(struct cli *cli, int argc, char **argv, bool has_id, struct wis
 	int pos = 0, code, id;
 
 	session_spec__init(&wish->spec);
+	wish->spec.duration_s = SPEC_DURATION_DEFAULT_S;
 	while (pos < argc) {
 		if (argv[pos][0] != '-' && has_id && !wish->id) {
 			wish->id = argv[pos++];

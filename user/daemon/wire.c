@@ -290,6 +290,7 @@ int daemon__start_run(struct daemon *self, const struct daemon_wish *wish, const
 	struct record_ops ops = { .sampling = on_sampling,
 				  .window = on_window,
 				  .progress = on_progress };
+	struct daemon_run **at = &self->runs;
 	struct daemon_run *run;
 	int err;
 
@@ -317,8 +318,9 @@ int daemon__start_run(struct daemon *self, const struct daemon_wish *wish, const
 		return err;
 	}
 	run->output_fd = wish->output_fd;
-	run->next = self->runs;
-	self->runs = run;
+	while (*at)
+		at = &(*at)->next;
+	*at = run;
 	metric__add(METRIC_RUNS_STARTED, 1);
 	return 0;
 }
