@@ -121,6 +121,7 @@ struct daemon_wish {
 };
 int daemon__start_run(struct daemon *self, const struct daemon_wish *wish, const char **ret_why);
 struct daemon_run *daemon__find_run(struct daemon *self, const char *command_id); /* NULL: none */
+uint32_t daemon__runs_going_on(const struct daemon *self, const struct daemon_run *but);
 /* Ends every run early; their windows are kept. */
 void daemon__stop_runs(struct daemon *self);
 

@@ -129,15 +129,12 @@ static int check_policy(struct daemon *self, struct rpc_call *call, const struct
 {
 	time_t now = time(NULL);
 	const char *why = NULL;
-	uint32_t runs = 0;
 	struct tm local;
 	int err;
 
 	localtime_r(&now, &local);
-	for (const struct daemon_run *run = self->runs; run; run = run->next)
-		runs += run->record_run && run != changed;
 	err = spec_policy__check(&self->policy, spec, (uint32_t)(local.tm_hour * 60 + local.tm_min),
-				 runs, &why);
+				 daemon__runs_going_on(self, changed), &why);
 	return err ? refuse(call, err, why) : 0;
 }
 

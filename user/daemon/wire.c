@@ -325,14 +325,29 @@ int daemon__start_run(struct daemon *self, const struct daemon_wish *wish, const
 	return 0;
 }
 
+uint32_t daemon__runs_going_on(const struct daemon *self, const struct daemon_run *but)
+{
+	uint32_t cnt = 0;
+
+	for (const struct daemon_run *run = self->runs; run; run = run->next)
+		cnt += run->record_run && run != but;
+	return cnt;
+}
+
+/* Control counts its own runs; beside local ones there may be no room for now. */
 static int start_run(void *arg, const char *command_id, const struct session_spec *spec,
 		     bool is_again, const char **ret_why)
 {
 	const struct daemon_wish wish = {
 		.command_id = command_id, .spec = spec, .is_again = is_again, .output_fd = -1
 	};
+	struct daemon *self = arg;
 
-	return daemon__start_run(arg, &wish, ret_why);
+	if (self->policy.runs_max && daemon__runs_going_on(self, NULL) >= self->policy.runs_max) {
+		*ret_why = NULL;
+		return -EBUSY;
+	}
+	return daemon__start_run(self, &wish, ret_why);
 }
 
 static void stop_run(void *arg, const char *command_id)
