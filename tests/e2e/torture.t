@@ -36,7 +36,7 @@ check "a command without a profile was killed twice and reported as failed" \
 check "each command was reported" found 'all(.adhoc[]; any(.reports[]; .success))'
 check "what was never sampled is no success" \
 	found 'all(.adhoc[] | select(.starts == 0); .reports[0].status == "failed")'
-check "the continuous run resumes after each restart" found '.continuous_uploads > 3 and .continuous_after > 1'
+check "the continuous run resumes after each restart" found '.continuous_uploads > 1 and .continuous_after > 1'
 check "nothing belongs to no command" found '.unknown == []'
 check "nothing stays in the kernel" found '.leaks == 0 and .left == []'
 check "only the newest may wait in the spool" found '.spool_left <= 4'
