@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "pp/base/json.h"
 #include "pp/base/loop.h"
@@ -126,6 +127,7 @@ int main(int argc, char **argv)
 	self.rounds = strtoul(argv[1], NULL, 10);
 	self.hold_ms = strtoul(argv[2], NULL, 10);
 	self.hz = strtoul(argv[3], NULL, 10);
+	self.ids = (unsigned long)getpid() * 1000; /* the daemon never runs an id twice */
 	if (loop__new(&self.loop) || httpd__new(self.loop, &options, on_request, &self, &httpd))
 		return 1;
 	printf("port %u\n", httpd__port(httpd));
