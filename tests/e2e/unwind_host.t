@@ -56,7 +56,11 @@ f() { local i; for i in 1 2 3; do [ "$1" -gt 0 ] && f $(($1 - 1)); x=${x:-a}$i; 
 trap 'y=${x/a/b}' USR1
 while :; do f 6; kill -USR1 $$; done
 END
+# bash leaves a trap's function by longjmp, whose last instructions have their caller's pc, sp and bp in registers that
+# no rule of ours has a place for: such a stack ends there, and says so. A snapshot in there gives up to nine of them.
+MAY_END=2
 live "bash: each frame is libdw's" 1 500 bash deep.sh
+MAY_END=0
 
 cat >busy.py <<'END'
 import json, re, signal, threading
