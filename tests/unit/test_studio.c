@@ -19,6 +19,9 @@
 #include "../../user/studio/secret.c"
 #include "../../user/studio/shelf.c"
 #include "../../user/studio/store.c"
+#include "../../user/studio/store_commands.c"
+#include "../../user/studio/store_hosts.c"
+#include "../../user/studio/store_profiles.c"
 #include "made_profile.h"
 
 #define START_MS 1795392213000ull

@@ -2,9 +2,10 @@
 #ifndef PP_STUDIO_INTERNAL_H
 #define PP_STUDIO_INTERNAL_H
 /*
- * Inside pulseprof-studio. main wires; api decides who may come in and finds the route; api_agent and
- * api_operator answer; check words what is wrong with a body; ingest reads uploads; shelf keeps the
- * profiles' files; store (store.h) is the only one that knows SQL; secret makes what nobody may guess.
+ * Inside pulseprof-studio. main wires; api decides who may come in and finds the route; api_agent,
+ * api_status, api_profiles and order answer; check words what is wrong with a body; ingest reads
+ * uploads; shelf keeps the profiles' files; store (store.h) is the only one that knows SQL; secret makes
+ * what nobody may guess.
  * Loop thread only.
  */
 #include <stdbool.h>
@@ -130,7 +131,7 @@ void answer_failure(const struct httpd_request *request, const char *what, int e
 /* The body as a JSON object, or answered 400/422 and NULL. Given: json__put. */
 struct json_object *request_json(const struct httpd_request *request);
 
-/* api_agent.c, api_operator.c */
+/* api_agent.c, order.c, api_status.c, api_profiles.c */
 void api_heartbeat(struct api *self, const struct httpd_request *request);
 void api_completion(struct api *self, const struct httpd_request *request);
 void api_upload(struct api *self, const struct httpd_request *request);
