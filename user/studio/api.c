@@ -48,7 +48,7 @@ static const char *const headers_viewer[] = {
 	NULL
 };
 
-enum auth { AUTH_NONE, AUTH_TOKEN, AUTH_UPLOAD };
+enum auth { AUTH_NONE, AUTH_TOKEN, AUTH_UPLOAD, AUTH_LOGS };
 
 struct route {
 	const char *path; /* ends in '/': what follows is handed over */
@@ -110,6 +110,7 @@ static const struct route routes[] = {
 	{ "/api/metrics/command_completion", true, AUTH_TOKEN, api_completion, NULL },
 	{ "/api/v1/profiles", true, AUTH_UPLOAD, api_upload, NULL },
 	{ "/api/v2/profiles", true, AUTH_UPLOAD, api_upload, NULL },
+	{ "/api/v1/logs", true, AUTH_LOGS, api_logs, NULL },
 	{ "/api/metrics/profile_request", true, AUTH_TOKEN, api_profile_request, NULL },
 	{ "/api/metrics/profiling/host_status", false, AUTH_TOKEN, api_host_status, NULL },
 	{ "/api/studio/hosts", false, AUTH_TOKEN, api_hosts, NULL },
@@ -274,7 +275,10 @@ static bool is_authorized(const struct api *self, const struct httpd_request *re
 		return true;
 	if (value && !strncasecmp(value, "Bearer ", 7) && token__matches(&self->token, value + 7))
 		return true;
-	return auth == AUTH_UPLOAD &&
+	if (auth == AUTH_TOKEN)
+		return false;
+	value = httpd_call__header(request->call, auth == AUTH_LOGS ? "X-Token" : "");
+	return token__matches(&self->token, value) ||
 	       token__matches(&self->token, httpd_call__header(request->call, "GPROFILER-API-KEY"));
 }
 
@@ -295,10 +299,12 @@ void api__head(void *arg, const struct httpd_request *request)
 	else if (route->is_post != is_post)
 		answer_message(request, 405,
 			       route->is_post ? "POST is expected" : "GET is expected");
-	else if (is_post && !content_is_json(request, route->auth == AUTH_UPLOAD))
+	else if (is_post && !content_is_json(request, route->auth != AUTH_TOKEN))
 		answer_message(request, 415, "Content-Type must be application/json");
 	else if (!is_authorized(self, request, route->auth))
 		answer_message(request, 401, "the token is missing or wrong");
+	else if (route->auth == AUTH_UPLOAD && !httpd_call__header(request->call, "Content-Length"))
+		answer_message(request, 411, "Content-Length is missing");
 }
 
 void api__handle(void *arg, const struct httpd_request *request)

@@ -3,7 +3,7 @@
 #define PP_STUDIO_INTERNAL_H
 /*
  * Inside pulseprof-studio. main wires; api decides who may come in and finds the route; api_agent,
- * api_status, api_profiles and order answer; check words what is wrong with a body; ingest reads
+ * api_logs, api_status, api_profiles and order answer; check words what is wrong with a body; ingest reads
  * uploads; shelf keeps the profiles' files; store (store.h) is the only one that knows SQL; secret makes
  * what nobody may guess.
  * Loop thread only.
@@ -113,6 +113,7 @@ const char *check__word(struct check *self, const char *name, const char *const 
 struct api {
 	struct store *store;
 	struct shelf *shelf;
+	int state_fd; /* borrowed */
 	struct token token;
 	const char *server_name; /* further name that we are reached by; or NULL */
 	const char *address;
@@ -131,10 +132,11 @@ void answer_failure(const struct httpd_request *request, const char *what, int e
 /* The body as a JSON object, or answered 400/422 and NULL. Given: json__put. */
 struct json_object *request_json(const struct httpd_request *request);
 
-/* api_agent.c, order.c, api_status.c, api_profiles.c */
+/* api_agent.c, api_logs.c, order.c, api_status.c, api_profiles.c */
 void api_heartbeat(struct api *self, const struct httpd_request *request);
 void api_completion(struct api *self, const struct httpd_request *request);
 void api_upload(struct api *self, const struct httpd_request *request);
+void api_logs(struct api *self, const struct httpd_request *request);
 void api_profile_request(struct api *self, const struct httpd_request *request);
 void api_host_status(struct api *self, const struct httpd_request *request);
 void api_hosts(struct api *self, const struct httpd_request *request);

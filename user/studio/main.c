@@ -250,6 +250,7 @@ static int studio__listen(struct studio *self)
 	};
 	self->api.store = self->store;
 	self->api.shelf = &self->shelf;
+	self->api.state_fd = self->state_fd;
 	self->api.address = options->address;
 	self->api.server_name = options->server_name;
 	self->api.is_tls = options->tls_cert;
