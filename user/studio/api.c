@@ -106,6 +106,8 @@ static const struct route routes[] = {
 	{ "/viewer", false, AUTH_NONE, api_asset_viewer_html, NULL },
 	{ "/api/v1/health_check", false, AUTH_NONE, api_health, NULL },
 	{ "/api/v2/health_check", false, AUTH_NONE, api_health, NULL },
+	{ "/api/v1/health_check/webapp", false, AUTH_NONE, api_health, NULL },
+	{ "/api/v2/health_check/webapp", false, AUTH_NONE, api_health, NULL },
 	{ "/api/metrics/heartbeat", true, AUTH_TOKEN, api_heartbeat, NULL },
 	{ "/api/metrics/command_completion", true, AUTH_TOKEN, api_completion, NULL },
 	{ "/api/v1/profiles", true, AUTH_UPLOAD, api_upload, NULL },

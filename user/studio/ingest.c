@@ -122,6 +122,20 @@ static const struct {
 	{ "run_arguments", RULE_OBJECT },
 };
 
+/* A number, or one in text: the real web app takes both. */
+static bool metadata_number(const struct json_object *metadata, const char *name, double *ret)
+{
+	const char *text = "";
+	char *end;
+
+	if (!json__get_double(metadata, name, ret))
+		return true;
+	if (json__get_str(metadata, name, &text) || !isdigit((unsigned char)*text))
+		return false;
+	*ret = (double)strtoull(text, &end, 10);
+	return !*end;
+}
+
 static bool metadata_obeys(const struct json_object *metadata, const char *name, enum rule rule)
 {
 	struct json_object *object;
@@ -132,7 +146,7 @@ static bool metadata_obeys(const struct json_object *metadata, const char *name,
 	if (rule == RULE_OBJECT)
 		return !json__get_object(metadata, name, &object);
 	if (rule == RULE_COUNT || rule == RULE_POSITIVE)
-		return !json__get_double(metadata, name, &number) &&
+		return metadata_number(metadata, name, &number) &&
 		       number >= (rule == RULE_POSITIVE);
 	if (json__get_str(metadata, name, &text))
 		return false;
@@ -238,6 +252,27 @@ static struct collapsed_form upload__form(const struct upload *self,
 	return form;
 }
 
+/* Frames are trimmed, empty ones left out, as the indexer does. */
+static void add_frames(struct buf *lines, const char *text, size_t len)
+{
+	while (len) {
+		const char *end = memchr(text, ';', len);
+		const size_t whole = end ? (size_t)(end - text) : len;
+		size_t first = 0, last = whole;
+
+		while (first < last && isspace((unsigned char)text[first]))
+			first++;
+		while (last > first && isspace((unsigned char)text[last - 1]))
+			last--;
+		if (last > first) {
+			(void)buf__putc(lines, ';');
+			(void)buf__append(lines, text + first, last - first);
+		}
+		text += whole + !!end;
+		len -= whole + !!end;
+	}
+}
+
 static void upload__add_line(struct upload *self, const struct collapsed_line *line)
 {
 	if (self->lines.len)
@@ -246,9 +281,7 @@ static void upload__add_line(struct upload *self, const struct collapsed_line *l
 	(void)buf__append(&self->lines, line->container, line->container_len);
 	(void)buf__putc(&self->lines, ';');
 	(void)buf__append(&self->lines, line->comm, line->comm_len);
-	if (line->frames_len)
-		(void)buf__putc(&self->lines, ';');
-	(void)buf__append(&self->lines, line->frames, line->frames_len);
+	add_frames(&self->lines, line->frames, line->frames_len);
 	(void)buf__printf(&self->lines, " %llu", (unsigned long long)line->weight);
 	self->samples += line->weight;
 	self->stacks++;
