@@ -52,8 +52,7 @@ static __always_inline bool frame__leave(struct frame *self, struct walk *walk, 
 /* Is every caller in this page one by frame pointer? Then its rows need not be fetched into the caches. */
 static __always_inline bool page_is_by_fp(const struct walk *walk, __u64 vaddr)
 {
-	__u32 dir_index = (walk->range.dir_first + (__u32)(vaddr >> PP_PAGE_SHIFT)) &
-			  (PP_DIR_MAX - 1);
+	__u32 dir_index = walk_dir_index(walk, vaddr);
 	struct pp_dir_entry *entry = bpf_map_lookup_elem(&pp_dir, &dir_index);
 
 	if (!entry || !(entry->window & PP_WINDOW_BY_FP))
@@ -65,14 +64,16 @@ static __always_inline bool page_is_by_fp(const struct walk *walk, __u64 vaddr)
 
 /* The rule to follow; 0: this frame needs a closer look. *ret_mark: what is said about the caller's frame. */
 static __always_inline __u64 frame__rule(const struct frame *self, struct walk *walk,
-					 struct rule_cache *cache, __u64 *ret_mark)
+					 struct rule_cache *cache, struct recent_ranges *recent,
+					 __u64 *ret_mark)
 {
 	__u64 addr = self->ip - self->is_caller, rule = PP_RULE_NONE;
 
 	*ret_mark = 0;
-	if (addr - walk->range.start_addr >= walk->range_bytes)
+	if (addr - walk->range.start_addr >= walk->range_bytes &&
+	    !walk_enter_recent(walk, recent, addr))
 		return 0;
-	if (walk->range.kind == PP_RANGE_TABLE && self->is_caller &&
+	if (walk->range_has_by_fp && walk->range.kind == PP_RANGE_TABLE && self->is_caller &&
 	    page_is_by_fp(walk, addr - walk->range.bias))
 		return PP_CFA_REG | RULE_BY_FP;
 	if (walk->range.kind == PP_RANGE_TABLE)
@@ -93,13 +94,14 @@ __weak __noinline int walk_frames(void)
 {
 	struct scratch *s = scratch_get();
 	struct rule_cache *cache = rule_cache_get();
+	struct recent_ranges *recent = recent_ranges_get();
 	int end = WALK_GOES_ON;
 	bool is_plain = true;
 	__u64 lo, hi, depth, marks = 0;
 	struct frame frame;
 	struct walk *walk;
 
-	if (!s || !cache)
+	if (!s || !cache || !recent)
 		return PP_END_FAULT;
 	walk = &s->walk;
 	frame.ip = walk->ip;
@@ -110,7 +112,7 @@ __weak __noinline int walk_frames(void)
 	hi = walk->hash_hi;
 	depth = s->rec.user.head.depth;
 	for (int i = 0; i < FRAMES_A_CALL; i++) {
-		__u64 mark, rule = frame__rule(&frame, walk, cache, &mark);
+		__u64 mark, rule = frame__rule(&frame, walk, cache, recent, &mark);
 
 		if (!rule || !frame__leave(&frame, walk, rule)) {
 			is_plain = false;

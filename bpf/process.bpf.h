@@ -17,11 +17,13 @@ static __always_inline __u32 process__take_ranges(struct walk *walk, struct pp_p
 						  const struct pp_proc_id *id)
 {
 	__u32 epoch = *(volatile __u32 *)&info->epoch;
+	__u64 check = *(volatile __u64 *)&info->check;
+	__u64 generation = *(volatile __u32 *)&pp_tables.generation;
 
 	walk->range_first = *(volatile __u32 *)&info->range_first;
 	walk->range_cnt = *(volatile __u32 *)&info->range_cnt;
-	if (epoch && *(volatile __u64 *)&info->check ==
-			     pp_proc_check(id, epoch, walk->range_first, walk->range_cnt))
+	walk->ranges_tag = check + generation * HASH_MUL_LO;
+	if (epoch && check == pp_proc_check(id, epoch, walk->range_first, walk->range_cnt))
 		return epoch;
 	walk->range_cnt = 0;
 	return 0;

@@ -80,17 +80,40 @@ static __always_inline __u32 find_row(const __u32 *words, __u64 unit, __u64 off)
 	return ROW_AT(words, rows + low) & 0xffff;
 }
 
-/* The rule at vaddr of a page of the directory; RULE_ABSENT if it is not loaded. */
-__weak __noinline __u64 find_rule(__u32 dir_index, __u32 off)
+/* The range has pages that are left by frame pointer: its frames look at their page first from now on. */
+static __always_inline void walk_learn_by_fp(struct walk *walk, __u64 addr)
+{
+	struct recent_ranges *recent = recent_ranges_get();
+	struct recent_range *known;
+
+	walk->range_has_by_fp = 1;
+	if (!recent)
+		return;
+	known = recent_ranges__at(recent, walk, addr);
+	if (known->tag == walk->ranges_tag && known->range.start_addr == walk->range.start_addr)
+		known->has_by_fp = 1;
+}
+
+static __always_inline __u32 walk_dir_index(const struct walk *walk, __u64 vaddr)
+{
+	return (walk->range.dir_first + (__u32)(vaddr >> PP_PAGE_SHIFT)) & (PP_DIR_MAX - 1);
+}
+
+/* The rule at vaddr of the walk's range; RULE_ABSENT if its page is not loaded. */
+__weak __noinline __u64 find_rule(__u64 vaddr)
 {
 	struct scratch *s = scratch_get();
-	struct pp_dir_entry *entry = bpf_map_lookup_elem(&pp_dir, &dir_index);
-	__u32 window, part, zero = 0, id;
+	__u32 window, part, zero = 0, id, dir_index;
+	struct pp_dir_entry *entry;
 	__u32 *words;
 	__u64 *rule;
 	void *inner;
 
-	if (!s || !entry)
+	if (!s)
+		return PP_RULE_NONE;
+	dir_index = walk_dir_index(&s->walk, vaddr);
+	entry = bpf_map_lookup_elem(&pp_dir, &dir_index);
+	if (!entry)
 		return PP_RULE_NONE;
 	window = *(volatile __u32 *)&entry->window;
 	if (!(window & PP_WINDOW_AT)) {
@@ -102,6 +125,8 @@ __weak __noinline __u64 find_rule(__u32 dir_index, __u32 off)
 	if (entry->used != s->walk.generation)
 		entry->used = s->walk.generation;
 	entry->hits++;
+	if (window & PP_WINDOW_BY_FP)
+		walk_learn_by_fp(&s->walk, vaddr + s->walk.range.bias);
 	part = window >> 13 & (PP_PARTS_MAX - 1);
 	inner = bpf_map_lookup_elem(&pp_parts, &part);
 	if (!inner)
@@ -109,7 +134,7 @@ __weak __noinline __u64 find_rule(__u32 dir_index, __u32 off)
 	words = bpf_map_lookup_elem(inner, &zero);
 	if (!words)
 		return PP_RULE_NONE;
-	id = find_row(words, window & (PP_PART_UNITS - 1), off & (PP_PAGE_BYTES - 1));
+	id = find_row(words, window & (PP_PART_UNITS - 1), vaddr & (PP_PAGE_BYTES - 1));
 	rule = bpf_map_lookup_elem(&pp_rules, &id);
 	return rule ? *rule : PP_RULE_NONE;
 }

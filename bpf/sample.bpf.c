@@ -85,6 +85,8 @@ static __always_inline void read_user_stack(const struct perf_context *ctx, stru
 	if (!walk->ip)
 		return;
 	begin_walk(walk);
+	if (by_tables)
+		rule_cache_fetch(walk);
 	walk_push(walk, &s->rec.user, walk->ip);
 	end = walk_user(s, by_tables);
 	if (end == PP_END_NO_MAPPING)

@@ -49,8 +49,14 @@ struct walk {
 	/* the process's ranges, and the one that was needed last */
 	__u32 range_first;
 	__u32 range_cnt;
+	__u64 ranges_tag; /* names these ranges in these tables */
 	struct pp_range range;
 	__u64 range_bytes;
+	__u64 range_has_by_fp; /* pages of it are worth a look for PP_WINDOW_BY_FP */
+
+	/* the rule cache's lines that this CPU's last walk looked at */
+	__u32 line_cnt;
+	__u16 lines[PP_USER_FRAMES_MAX];
 
 	/* the stack as far as it was read */
 	__u64 window_addr; /* user address of window[0] */

@@ -67,6 +67,7 @@ static void make_ready(void)
 	FAKE_MAP_ADD(pp_scratch);
 	FAKE_MAP_ADD(pp_procs);
 	FAKE_MAP_ADD(pp_ranges);
+	FAKE_MAP_ADD(pp_recent_ranges);
 	FAKE_MAP_ADD(pp_dir);
 	FAKE_MAP_ADD(pp_rules);
 	FAKE_MAP_ADD(pp_rule_cache);

@@ -167,6 +167,7 @@ record_without() {
 }
 check "a refusal that is not the verifier's leaves frame pointers, and feature probe says so" \
 	with_limit probe_without
+start sh -c 'while :; do :; done'
 check "a run then gives a profile all the same, and its summary says why" with_limit record_without
 check "it has samples" holds few '.samples > 0 and .unwind_tables == null'
 done_testing
