@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct buf;
 struct loop;
 struct httpd;
 struct httpd_call;
@@ -22,7 +23,13 @@ struct httpd_options {
 	const char *tls_cert_pem; /* both or none: contents, not paths */
 	const char *tls_key_pem;
 	size_t body_max_bytes;
+	/*
+	 * When all are taken, one that has sent nothing for a second is closed for the next, else the one that
+	 * idles longest. A client has 30 s for the head of a request, 2 min for its body and, once known
+	 * (httpd_call__know), 2 min between two; held calls may take as long as they do.
+	 */
 	uint32_t connections_max;
+	uint32_t strangers_per_address_max; /* with no request in time yet; 0: no such limit */
 	/*
 	 * Called when the headers are in, before any body is read (body is "" then); may be NULL. If it
 	 * answers, the body is thrown away and the main handler is not called: strangers cost no memory.
@@ -48,17 +55,35 @@ struct httpd_answer {
 	const void *body; /* copied */
 	size_t body_len;
 };
-/* The handler must call httpd_call__answer exactly once before it returns; if that fails, the client gets
- * a bare 500. All pointers of the request are borrowed during the call. */
+/*
+ * The handler must call httpd_call__answer exactly once before it returns, or httpd_call__hold. All pointers
+ * of the request are borrowed during the call.
+ */
 typedef void (*httpd_fn)(void *arg, const struct httpd_request *request);
-/* 0, -ENOMEM, -EALREADY. */
+/* 0, -EALREADY; -ENOMEM: the client gets a bare 500. A held call is dead after it. */
 int httpd_call__answer(struct httpd_call *self, const struct httpd_answer *answer);
+/*
+ * The handler (not head) may return without an answer: the call stays valid until it is answered, or until
+ * gone(arg) has been called: its client went away, or the server is freed. 0, -EALREADY, -EINVAL.
+ */
+int httpd_call__hold(struct httpd_call *self, void (*gone)(void *arg), void *arg);
+/* During the handler: the body is given to the caller, the request's body and body_len stay as they are. */
+void httpd_call__take_body(struct httpd_call *self, struct buf *ret_body);
+/* The client has shown who it is: from now on its connection may idle. */
+void httpd_call__know(struct httpd_call *self);
 
 /* options and its strings are borrowed during the call. 0, -EINVAL (address, certificate or key),
  * -EADDRINUSE, -EADDRNOTAVAIL, -EACCES, -ENOMEM ... */
 int httpd__new(struct loop *loop, const struct httpd_options *options, httpd_fn fn, void *arg,
 	       struct httpd **ret_httpd);
-void httpd__free(struct httpd *self); /* open connections are closed */
+void httpd__free(struct httpd *self); /* open connections are closed, not from inside a handler */
 uint16_t httpd__port(const struct httpd *self);
+
+struct httpd_counts {
+	uint32_t open, held; /* now */
+	uint64_t refused, made_room,
+		timed_out; /* connections closed at the door, for others, for their time */
+};
+void httpd__counts(const struct httpd *self, struct httpd_counts *ret_counts);
 
 #endif

@@ -307,6 +307,8 @@ void api__head(void *arg, const struct httpd_request *request)
 		answer_message(request, 401, "the token is missing or wrong");
 	else if (route->auth == AUTH_UPLOAD && !httpd_call__header(request->call, "Content-Length"))
 		answer_message(request, 411, "Content-Length is missing");
+	else if (route->auth != AUTH_NONE)
+		httpd_call__know(request->call);
 }
 
 void api__handle(void *arg, const struct httpd_request *request)

@@ -20,14 +20,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
-#define CONNECTIONS_MAX 128
-#define PEM_MAX_BYTES	(256u << 10)
+#define CONNECTIONS_MAX	    8192
+#define CONNECTIONS_MAX_MAX 100000
+#define DESCRIPTORS_BESIDE  256 /* files, the database, connections on their way out */
+#define PEM_MAX_BYTES	    (256u << 10)
 
 struct options {
 	char address[64];
 	uint16_t port;
+	uint32_t connections_max;
 	const char *state_dir;
 	const char *tls_cert, *tls_key;
 	const char *server_name;
@@ -56,6 +60,7 @@ static const char usage_text[] =
 	"  --tls-cert FILE        PEM; with --tls-key required on any address but loopback\n"
 	"  --tls-key FILE\n"
 	"  --server-name NAME     a host name that the studio is reached by, besides its address\n"
+	"  --connections-max N    agents and pages connected at the same time, 16 to 100000 (default 8192)\n"
 	"  --log-level LEVEL      error, warn, info or debug\n"
 	"  --help, --version\n"
 	"\n"
@@ -99,6 +104,15 @@ static bool is_loopback(const char *address)
 	return !strncmp(address, "127.", 4) || !strcmp(address, "::1");
 }
 
+static bool parse_connections(const char *text, struct options *options)
+{
+	char *end;
+	const long cnt = strtol(text, &end, 10);
+
+	options->connections_max = (uint32_t)cnt;
+	return !*end && end != text && cnt >= 16 && cnt <= CONNECTIONS_MAX_MAX;
+}
+
 /* 0 go on, else the exit code + 1 (so that --help can end with 0). */
 static int parse_option(int option, struct options *options)
 {
@@ -110,6 +124,10 @@ static int parse_option(int option, struct options *options)
 	case 'c': options->tls_cert = optarg; return 0;
 	case 'k': options->tls_key = optarg; return 0;
 	case 'n': options->server_name = optarg; return 0;
+	case 'm':
+		return parse_connections(optarg, options) ?
+			       0 :
+			       1 + usage_error("bad number of connections", optarg);
 	case 'v':
 		if (!log_level__parse(optarg, &level))
 			return 1 + usage_error("bad log level", optarg);
@@ -129,6 +147,7 @@ static int parse_options(int argc, char **argv, struct options *options)
 		{ "tls-cert", required_argument, NULL, 'c' },
 		{ "tls-key", required_argument, NULL, 'k' },
 		{ "server-name", required_argument, NULL, 'n' },
+		{ "connections-max", required_argument, NULL, 'm' },
 		{ "log-level", required_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
@@ -140,6 +159,7 @@ static int parse_options(int argc, char **argv, struct options *options)
 	*options = (struct options){
 		.address = "127.0.0.1",
 		.port = 7878,
+		.connections_max = CONNECTIONS_MAX,
 		.state_dir = dir && *dir ? dir : "/var/lib/pulseprof",
 	};
 	while ((option = getopt_long(argc, argv, "", longs, NULL)) != -1) {
@@ -227,6 +247,28 @@ static int read_pem(const char *path, struct buf *out)
 	return err ? fail("cannot read", path, err) : 0;
 }
 
+/* The limit of open files follows the connections, or, where it must not, they follow it. */
+static uint32_t fit_connections(uint32_t wanted)
+{
+	struct rlimit limit;
+	rlim_t max;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return min_of(wanted, 512u);
+	max = max_of(limit.rlim_cur, (rlim_t)wanted + DESCRIPTORS_BESIDE);
+	if (!setrlimit(RLIMIT_NOFILE, &(struct rlimit){ max, max_of(max, limit.rlim_max) }) ||
+	    !setrlimit(RLIMIT_NOFILE,
+		       &(struct rlimit){ min_of(max, limit.rlim_max), limit.rlim_max }))
+		(void)getrlimit(RLIMIT_NOFILE, &limit);
+	if (limit.rlim_cur >= (rlim_t)wanted + DESCRIPTORS_BESIDE)
+		return wanted;
+	wanted = (uint32_t)max_of(limit.rlim_cur, (rlim_t)DESCRIPTORS_BESIDE + 16) -
+		 DESCRIPTORS_BESIDE;
+	log_warn("studio: only '%u' connections at the same time: the limit of open files is %llu",
+		 wanted, (unsigned long long)limit.rlim_cur);
+	return wanted;
+}
+
 static int studio__listen(struct studio *self)
 {
 	const struct options *options = &self->options;
@@ -245,9 +287,12 @@ static int studio__listen(struct studio *self)
 		.tls_cert_pem = cert.data,
 		.tls_key_pem = key.data,
 		.body_max_bytes = UPLOAD_WIRE_MAX_BYTES,
-		.connections_max = CONNECTIONS_MAX,
+		.connections_max = fit_connections(options->connections_max),
 		.head = api__head,
 	};
+	/* From this machine come proxies and tunnels: those who are behind them look like one. */
+	if (!is_loopback(options->address))
+		httpd.strangers_per_address_max = httpd.connections_max / 8;
 	self->api.store = self->store;
 	self->api.shelf = &self->shelf;
 	self->api.state_fd = self->state_fd;
