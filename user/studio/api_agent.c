@@ -83,7 +83,7 @@ static void check__timestamp(struct check *check)
 		check__fail(check, "timestamp", "value_error.datetime", "invalid datetime format");
 }
 
-static void answer_heartbeat(const struct httpd_request *request, const struct command *command)
+void answer_heartbeat(const struct httpd_request *request, const struct command *command)
 {
 	struct json_object *json = json__new_object();
 	struct json_object *order, *config = NULL;
@@ -113,6 +113,7 @@ void api_heartbeat(struct api *self, const struct httpd_request *request)
 	char last_id[UUID_TEXT_BYTES];
 	struct command command = { 0 };
 	struct heartbeat beat;
+	int64_t wait_s;
 	int err;
 
 	if (!json)
@@ -131,6 +132,7 @@ void api_heartbeat(struct api *self, const struct httpd_request *request)
 	(void)check__ids(&check, "executed_command_ids");
 	check__address(&check, beat.address);
 	check__timestamp(&check);
+	wait_s = check__int(&check, "wait_s", 0, INT32_MAX, "must not be negative", 0);
 	if (check.detail) {
 		answer_detail(request, check.detail);
 		return;
@@ -138,7 +140,7 @@ void api_heartbeat(struct api *self, const struct httpd_request *request)
 	err = store__heartbeat(self->store, &beat, now_ms(), &command);
 	if (err && err != -ENOENT)
 		answer_failure(request, "record the heartbeat", err);
-	else
+	else if (!err || !wait_s || !api__wait(self, request, &beat, (uint32_t)wait_s))
 		answer_heartbeat(request, err ? NULL : &command);
 	command__clear(&command);
 }

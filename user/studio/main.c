@@ -5,6 +5,7 @@
  * one line with its URL when it is ready; everything else goes to the log. No other logic here.
  */
 #include "internal.h"
+#include "waiting.h"
 
 #include "pp/base/cleanup.h"
 #include "pp/base/err.h"
@@ -299,6 +300,9 @@ static int studio__listen(struct studio *self)
 	self->api.address = options->address;
 	self->api.server_name = options->server_name;
 	self->api.is_tls = options->tls_cert;
+	err = api__start_waiting(&self->api, self->loop, httpd.connections_max / 4 * 3);
+	if (err)
+		return fail("cannot start", "waiting", err);
 	err = httpd__new(self->loop, &httpd, api__handle, &self->api, &self->httpd);
 	if (err)
 		return fail("cannot listen on", options->address, err);
@@ -334,6 +338,7 @@ static int studio__start(struct studio *self)
 static void studio__stop(struct studio *self)
 {
 	httpd__free(self->httpd);
+	waiting__free(self->api.waiting);
 	loop_signal__free(self->signals[0]);
 	loop_signal__free(self->signals[1]);
 	loop__free(self->loop);

@@ -213,6 +213,14 @@ static int order__read(struct order *self)
 	return order__read_hosts(self);
 }
 
+static void order__announce(struct api *api, const struct order *self)
+{
+	size_t i;
+
+	for (i = 0; i < self->cnt; i++)
+		api__commands_made(api, self->commands[i].hostname, self->request.service);
+}
+
 static void answer_order(const struct httpd_request *request, const struct order *order,
 			 uint64_t now)
 {
@@ -252,6 +260,8 @@ void api_profile_request(struct api *self, const struct httpd_request *request)
 		order.request.commands = order.commands;
 		order.request.command_cnt = order.cnt;
 		err = store__add_request(self->store, &order.request, now);
+		if (!err)
+			order__announce(self, &order);
 	}
 	if (err == -EDQUOT) {
 		err = 0;

@@ -37,6 +37,10 @@ void command__clear(struct command *self);
 int store__heartbeat(struct store *self, const struct heartbeat *beat, uint64_t now_ms,
 		     struct command *ret_command);
 
+/* What the next heartbeat of that host would get; -ENOENT. */
+int store__deliver(struct store *self, const char *hostname, const char *service, uint64_t now_ms,
+		   struct command *ret_command);
+
 struct new_command {
 	const char *id, *hostname, *type, *config; /* borrowed */
 };

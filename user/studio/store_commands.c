@@ -113,6 +113,26 @@ int store__heartbeat(struct store *self, const struct heartbeat *beat, uint64_t 
 	return 0;
 }
 
+int store__deliver(struct store *self, const char *hostname, const char *service, uint64_t now_ms,
+		   struct command *ret_command)
+{
+	const struct heartbeat beat = { .hostname = hostname, .service = service };
+	struct command command = { 0 };
+	int err, found = -ENOENT;
+
+	err = store__begin(self);
+	if (!err) {
+		found = store__next_command(self, &beat, (int64_t)now_ms, &command);
+		err = store__end(self, found == -ENOENT ? 0 : found);
+	}
+	if (err || found) {
+		command__clear(&command);
+		return err ? err : found;
+	}
+	*ret_command = command;
+	return 0;
+}
+
 static int store__add_command(struct store *self, const struct new_request *request,
 			      const struct new_command *command, int64_t now_ms)
 {
