@@ -13,6 +13,7 @@
 #include <sys/uio.h>
 #include <sys/user.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "pp/base/cleanup.h"
 #include "pp/base/vec.h"
@@ -108,17 +109,43 @@ void live__free(struct target *self)
 	free(self->live);
 }
 
-/* Waits until it stops. -ESRCH: it has ended. */
-static int wait_stopped(struct target_thread *thread)
+/* Has it stopped? -EAGAIN: not yet; -ESRCH: it has ended. how: 0 waits. */
+static int wait_stopped(struct target_thread *thread, int how)
 {
 	int status;
+	const pid_t tid = waitpid(thread->tid, &status, __WALL | how);
 
-	if (waitpid(thread->tid, &status, __WALL) != thread->tid || !WIFSTOPPED(status))
+	if (!tid)
+		return -EAGAIN;
+	if (tid != thread->tid || !WIFSTOPPED(status))
 		return -ESRCH;
 	thread->is_stopped = true;
 	if (status >> 16 == 0 && WSTOPSIG(status) != SIGTRAP)
 		thread->signal = WSTOPSIG(status);
 	return 0;
+}
+
+/*
+ * Waits for all of them in no order: where the process ends meanwhile, its first thread is told of only when
+ * the end of each other one has been taken note of.
+ */
+static void wait_all_stopped(struct target *self)
+{
+	size_t kept, i, waited_for;
+
+	do {
+		for (kept = 0, waited_for = 0, i = 0; i < self->thread_cnt; i++) {
+			struct target_thread *thread = &self->threads[i];
+			const int err = thread->is_stopped ? 0 : wait_stopped(thread, WNOHANG);
+
+			waited_for += err == -EAGAIN;
+			if (err != -ESRCH)
+				self->threads[kept++] = *thread;
+		}
+		self->thread_cnt = kept;
+		if (waited_for)
+			usleep(100);
+	} while (waited_for);
 }
 
 static int read_registers(struct target_thread *thread)
@@ -151,8 +178,10 @@ int target__stop(struct target *self)
 
 	for (size_t i = 0; i < self->thread_cnt && !err; i++)
 		(void)ptrace(PTRACE_INTERRUPT, self->threads[i].tid, NULL, NULL);
+	if (!err)
+		wait_all_stopped(self);
 	for (size_t i = 0; i < self->thread_cnt && !err; i++)
-		if (!wait_stopped(&self->threads[i]) && !read_registers(&self->threads[i]))
+		if (!read_registers(&self->threads[i]))
 			self->threads[kept++] = self->threads[i];
 	self->thread_cnt = kept;
 	if (err || !kept)
@@ -193,7 +222,7 @@ int target__step(struct target *self, struct target_thread *thread)
 	if (ptrace(PTRACE_SINGLESTEP, thread->tid, NULL, signal))
 		return -ESRCH;
 	thread->is_stopped = false;
-	if (wait_stopped(thread))
+	if (wait_stopped(thread, 0))
 		return -ESRCH;
 	return read_registers(thread);
 }
