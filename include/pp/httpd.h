@@ -54,6 +54,7 @@ struct httpd_answer {
 	const char *const *headers; /* "Name: value", NULL-terminated, or NULL */
 	const void *body; /* copied */
 	size_t body_len;
+	bool is_given; /* the body is free()d by us instead, also on failure */
 };
 /*
  * The handler must call httpd_call__answer exactly once before it returns, or httpd_call__hold. All pointers

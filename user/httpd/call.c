@@ -48,9 +48,13 @@ static struct MHD_Response *response__make(const struct httpd_answer *answer)
 	size_t i;
 
 	response = MHD_create_response_from_buffer(
-		answer->body_len, (void *)(uintptr_t)answer->body, MHD_RESPMEM_MUST_COPY);
-	if (!response)
+		answer->body_len, (void *)(uintptr_t)answer->body,
+		answer->is_given ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_MUST_COPY);
+	if (!response) {
+		if (answer->is_given)
+			free((void *)(uintptr_t)answer->body);
 		return NULL;
+	}
 	if (answer->content_type)
 		ok = MHD_add_response_header(response, "Content-Type", answer->content_type) ==
 		     MHD_YES;
@@ -135,8 +139,11 @@ void httpd_call__know(struct httpd_call *self)
 
 int httpd_call__answer(struct httpd_call *self, const struct httpd_answer *answer)
 {
-	if (self->response || self->is_gone)
+	if (self->response || self->is_gone) {
+		if (answer->is_given)
+			free((void *)(uintptr_t)answer->body);
 		return -EALREADY;
+	}
 	self->response = response__make(answer);
 	self->status = answer->status;
 	call__resume(self);

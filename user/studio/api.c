@@ -32,6 +32,10 @@ static const char *const headers_unauthorized[] = {
 	HEADERS_ALWAYS, "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'",
 	"WWW-Authenticate: Bearer", NULL
 };
+static const char *const headers_busy[] = {
+	HEADERS_ALWAYS, "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'",
+	"Retry-After: 5", NULL
+};
 static const char *const headers_page[] = {
 	HEADERS_ALWAYS,
 	"Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self';"
@@ -139,7 +143,8 @@ static void answer_json_with(const struct httpd_request *request, int status,
 	struct buf text _auto_buf_ = { 0 };
 
 	buf__init(&text, ANSWER_MAX_BYTES);
-	if (json && !json__print(json, false, &text))
+	/* Who does not wait for it any more gets no answer. */
+	if (request->call && json && !json__print(json, false, &text))
 		(void)httpd_call__answer(request->call, &(struct httpd_answer){
 								.status = status,
 								.content_type = "application/json",
@@ -162,6 +167,15 @@ void answer_message(const struct httpd_request *request, int status, const char 
 
 	(void)json__add_str(json, "message", message);
 	answer_json(request, status, json);
+}
+
+void answer_busy(struct api *self, const struct httpd_request *request, const char *counter)
+{
+	struct json_object *json = json__new_object();
+
+	(void)store__count(self->store, counter, 1);
+	(void)json__add_str(json, "message", "too much to do at the moment, try again");
+	answer_json_with(request, 503, headers_busy, json);
 }
 
 void answer_detail(const struct httpd_request *request, struct json_object *detail)

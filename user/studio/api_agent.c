@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What agents call: heartbeat, command completion, profile upload, in the Studio's wire format. Where
+ * What agents call: heartbeat and command completion, in the Studio's wire format. Where
  * the real web app keeps silent about a bad value and forgets the host, this answers 422 and says what.
  */
 #include "internal.h"
@@ -193,101 +193,4 @@ void api_completion(struct api *self, const struct httpd_request *request)
 		answer_failure(request, "record the completion", err);
 	else
 		answer_success(request, !err, text);
-}
-
-/* As the real web app: letters, digits, '_', '.', '-', and no '_' in front. */
-static void clean_service(const char *name, char *text, size_t text_bytes)
-{
-	size_t len = 0;
-
-	for (; *name && len + 1 < text_bytes; name++)
-		if (isalnum((unsigned char)*name) || *name == '.' || *name == '-' ||
-		    (*name == '_' && len))
-			text[len++] = *name;
-	text[len] = '\0';
-}
-
-static void store_upload(struct api *self, const struct httpd_request *request,
-			 const struct upload *upload, const char *service)
-{
-	struct json_object *json;
-	int64_t gpid = 0, id;
-	char text[24];
-	int err;
-
-	err = store__gpid(self->store, upload->gpid, upload->hostname, service, now_ms(), &gpid);
-	if (err == -ENOENT) { /* unknown number: the agent forgets it and registers anew */
-		answer_message(request, 400, "Failed to parse v2 metadata");
-		return;
-	}
-	err = err ? err : shelf__put(self->shelf, upload, service, now_ms(), &id);
-	if (err) {
-		answer_failure(request, "store the profile", err);
-		return;
-	}
-	if (upload->lines_skipped)
-		log_warn("studio: profile '%" PRId64 "' had %" PRIu64 " bad lines, ignoring", id,
-			 upload->lines_skipped);
-	log_info("studio: stored profile '%" PRId64 "' samples=%" PRIu64 " stacks=%" PRIu64, id,
-		 upload->samples, upload->stacks);
-	snprintf(text, sizeof(text), "%" PRId64, gpid);
-	json = json__new_object();
-	(void)json__add_str(json, "message", "ok");
-	(void)json__add_str(json, "gpid", text);
-	answer_json(request, 200, json);
-}
-
-/* 0, or answered and an error. */
-static int unpack_upload(const struct httpd_request *request, struct buf *out)
-{
-	const char *coding = httpd_call__header(request->call, "Content-Encoding");
-	int err;
-
-	if (coding && !strcasecmp(coding, "gzip"))
-		err = gzip__unpack(request->body, request->body_len, out);
-	else
-		err = buf__append(out, request->body, request->body_len);
-	if (err == -E2BIG)
-		answer_message(request, 413, "the body is too large when unpacked: 64 MiB at most");
-	else if (err == -EBADMSG)
-		answer_message(request, 400, "the body is not gzip");
-	else if (err)
-		answer_failure(request, "read the upload", err);
-	return err;
-}
-
-void api_upload(struct api *self, const struct httpd_request *request)
-{
-	const char *name = httpd_call__header(request->call, "GPROFILER-SERVICE-NAME");
-	struct json_object *detail = NULL;
-	struct upload upload = { 0 };
-	struct buf plain _auto_buf_ = { 0 };
-	const char *why = "";
-	char service[256];
-	int err;
-
-	clean_service(name ? name : "", service, sizeof(service));
-	if (!*service) {
-		struct check check = { 0 };
-
-		check__fail(&check, "gprofiler-service-name", "value_error.missing",
-			    "field required");
-		answer_detail(request, check.detail);
-		return;
-	}
-	buf__init(&plain, UPLOAD_PLAIN_MAX_BYTES);
-	if (unpack_upload(request, &plain))
-		return;
-	err = upload__parse(&upload, plain.data ? plain.data : "", plain.len, &detail, &why);
-	if (!err) {
-		store_upload(self, request, &upload, service);
-	} else if (detail) {
-		answer_detail(request, detail);
-	} else if (err == -EBADMSG) {
-		log_warn("studio: upload of '%s' refused, header line: %s", service, why);
-		answer_message(request, 400, "Failed to parse v2 metadata");
-	} else {
-		answer_failure(request, "read the upload", err);
-	}
-	upload__clear(&upload);
 }

@@ -15,7 +15,6 @@
 #include <string.h>
 
 #define PROFILES_LISTED_MAX 200
-#define HTML_PAGE_MAX_BYTES (128u << 20)
 
 struct listing {
 	const struct httpd_request *request;
@@ -84,12 +83,22 @@ static void answer_list(const struct httpd_request *request, const char *name, s
 	answer_json(request, 200, json);
 }
 
+/* On a worker: a fleet's list takes a while. */
+static int make_hosts(void *arg, struct store *store, struct json_object **ret_json)
+{
+	struct listing list = { NULL, json__new_array(), now_ms(), 0 };
+	struct json_object *json = json__new_object();
+	const int err = store__each_host(store, list.now, list_host, &list);
+
+	(void)json__add_u64(json, "now_ms", list.now);
+	(void)json__add(json, "hosts", list.items);
+	*ret_json = json;
+	return err;
+}
+
 void api_hosts(struct api *self, const struct httpd_request *request)
 {
-	struct listing list = { request, json__new_array(), now_ms(), 0 };
-	const int err = store__each_host(self->store, list.now, list_host, &list);
-
-	answer_list(request, "hosts", &list, err, json__new_object());
+	api__read(self, request, make_hosts, NULL);
 }
 
 static int list_profile(void *arg, const struct stored_profile *profile)
@@ -131,48 +140,20 @@ void api_profiles(struct api *self, const struct httpd_request *request)
 
 /* ---- one profile ---- */
 
-static void answer_text(const struct httpd_request *request, const char *mime, const char *policy,
-			const struct buf *text)
-{
-	const char *const headers[] = { "X-Content-Type-Options: nosniff",
-					"Cache-Control: no-store",
-					"Cross-Origin-Resource-Policy: same-origin", policy, NULL };
-
-	(void)httpd_call__answer(request->call, &(struct httpd_answer){
-							.status = 200,
-							.content_type = mime,
-							.headers = headers,
-							.body = text->data ? text->data : "",
-							.body_len = text->len,
-						});
-}
-
 /* rest is "ID" or "ID/flamegraph". */
 void api_profile(struct api *self, const struct httpd_request *request, const char *rest)
 {
 	struct stored_profile profile;
-	struct buf text _auto_buf_ = { 0 };
 	char *end = NULL;
 	const int64_t id = *rest >= '1' && *rest <= '9' ? strtoll(rest, &end, 10) : 0;
 	const bool wants_html = end && !strcmp(end, "/flamegraph");
 	int err;
 
-	buf__init(&text, HTML_PAGE_MAX_BYTES);
 	err = end && (!*end || wants_html) ? store__profile(self->store, id, &profile) : -ENOENT;
-	if (!err)
-		err = wants_html ? shelf__html(self->shelf, &profile, &text) :
-				   shelf__lines(self->shelf, id, &text);
 	if (err == -ENOENT)
 		answer_message(request, 404, "no such profile");
 	else if (err)
 		answer_failure(request, "read the profile", err);
-	else if (wants_html)
-		answer_text(request, "text/html; charset=utf-8",
-			    "Content-Security-Policy: sandbox allow-scripts; default-src 'none';"
-			    " script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:;"
-			    " frame-ancestors 'none'",
-			    &text);
 	else
-		answer_text(request, "text/plain; charset=utf-8",
-			    "Content-Security-Policy: sandbox; default-src 'none'", &text);
+		api__show(self, request, &profile, wants_html);
 }

@@ -236,6 +236,7 @@ static void upload__take_html(struct upload *self)
 		self->html.err = -EBADMSG;
 	if (self->html.err)
 		buf__clear(&self->html);
+	self->has_html = self->html.len;
 }
 
 static struct collapsed_form upload__form(const struct upload *self,
@@ -402,6 +403,31 @@ int upload__parse(struct upload *self, const char *body, size_t len,
 		return -EINVAL;
 	}
 	return upload__parse_profile(self, text, ret_why);
+}
+
+void upload__shrink(struct upload *self)
+{
+	json__put(take_ptr(self->json));
+	buf__clear(&self->lines);
+	buf__clear(&self->html);
+}
+
+struct stored_profile upload__row(const struct upload *self, int64_t id, uint64_t bytes)
+{
+	return (struct stored_profile){
+		.id = id,
+		.hostname = self->hostname,
+		.start_ms = self->start_ms,
+		.end_ms = self->end_ms,
+		.samples = self->samples,
+		.stacks = self->stacks,
+		.lines_skipped = self->lines_skipped,
+		.bytes = bytes,
+		.complete_pct = self->complete_pct,
+		.rate_hz = self->rate_hz,
+		.continuous = self->continuous,
+		.has_html = self->has_html,
+	};
 }
 
 void upload__clear(struct upload *self)

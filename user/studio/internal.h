@@ -20,6 +20,7 @@
 
 struct json_object;
 struct loop;
+struct slow;
 struct waiting;
 
 /* secret.c */
@@ -55,6 +56,8 @@ struct api {
 	struct store *store;
 	struct shelf *shelf;
 	struct waiting *waiting;
+	struct slow *slow;
+	struct store *view; /* the same database again, for what workers read */
 	int state_fd; /* borrowed */
 	struct token token;
 	const char *server_name; /* further name that we are reached by; or NULL */
@@ -71,6 +74,8 @@ void answer_message(const struct httpd_request *request, int status, const char 
 void answer_detail(const struct httpd_request *request, struct json_object *detail);
 /* Our own failure: logged once here, 503 with a reason that says whether to try again. */
 void answer_failure(const struct httpd_request *request, const char *what, int err);
+/* 503 with Retry-After, counted under that name. */
+void answer_busy(struct api *self, const struct httpd_request *request, const char *counter);
 /* The body as a JSON object, or answered 400/422 and NULL. Given: json__put. */
 struct json_object *request_json(const struct httpd_request *request);
 
@@ -82,10 +87,18 @@ bool api__wait(struct api *self, const struct httpd_request *request, const stru
 /* To be called after the commit by whoever made a command for that host. */
 void api__commands_made(struct api *self, const char *hostname, const char *service);
 
+/* api_read.c: answers that take a while to make, see slow.h. */
+/* *ret_json is made on a worker from a store of its own; arg is free()d there, also on failure. */
+typedef int (*read_fn)(void *arg, struct store *store, struct json_object **ret_json);
+void api__read(struct api *self, const struct httpd_request *request, read_fn fn, void *arg);
+/* The profile's lines, or its page. */
+void api__show(struct api *self, const struct httpd_request *request,
+	       const struct stored_profile *profile, bool wants_html);
+
 /* api_agent.c */
 void answer_heartbeat(const struct httpd_request *request, const struct command *command);
 
-/* api_agent.c, api_logs.c, order.c, api_status.c, api_profiles.c */
+/* api_agent.c, api_upload.c, api_logs.c, order.c, api_status.c, api_profiles.c */
 void api_heartbeat(struct api *self, const struct httpd_request *request);
 void api_completion(struct api *self, const struct httpd_request *request);
 void api_upload(struct api *self, const struct httpd_request *request);

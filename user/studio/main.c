@@ -5,6 +5,7 @@
  * one line with its URL when it is ready; everything else goes to the log. No other logic here.
  */
 #include "internal.h"
+#include "slow.h"
 #include "waiting.h"
 
 #include "pp/base/cleanup.h"
@@ -233,6 +234,9 @@ static int studio__open_data(struct studio *self)
 			    err == -EBADMSG ? "database damaged" :
 					      "cannot open the database",
 			    path, err);
+	err = store__open(path, &self->api.view);
+	if (err)
+		return fail("cannot open the database again", path, err);
 	err = shelf__open(&self->shelf, self->state_fd, self->store);
 	return err ? fail("cannot open the profiles in", self->state_path, err) : 0;
 }
@@ -301,8 +305,9 @@ static int studio__listen(struct studio *self)
 	self->api.server_name = options->server_name;
 	self->api.is_tls = options->tls_cert;
 	err = api__start_waiting(&self->api, self->loop, httpd.connections_max / 4 * 3);
+	err = err ? err : slow__new(self->loop, &self->api.slow);
 	if (err)
-		return fail("cannot start", "waiting", err);
+		return fail("cannot start", "queues", err);
 	err = httpd__new(self->loop, &httpd, api__handle, &self->api, &self->httpd);
 	if (err)
 		return fail("cannot listen on", options->address, err);
@@ -342,7 +347,9 @@ static void studio__stop(struct studio *self)
 	loop_signal__free(self->signals[0]);
 	loop_signal__free(self->signals[1]);
 	loop__free(self->loop);
+	slow__free(self->api.slow);
 	shelf__close(&self->shelf);
+	store__close(self->api.view);
 	store__close(self->store);
 	if (self->lock_fd >= 0)
 		close(self->lock_fd);

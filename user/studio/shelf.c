@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The profiles' files, compressed, beside the database: ID.col.gz (lines) and, where the agent sent a
- * page, ID.html.gz. Files are written inside the transaction that adds the row, so a profile is whole or
- * absent; what a crash leaves behind is removed at the next start. Bounded in number and bytes: the
+ * page, ID.html.gz. Files are written before the row is added, so a profile is whole or absent; what a crash
+ * leaves behind is removed at the next start. Bounded in number and bytes: the
  * oldest go first, counted and logged.
  */
 #include "internal.h"
@@ -23,7 +23,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define GZIP_LEVEL 1 /* the loop waits for it */
+#define GZIP_LEVEL 1 /* the next upload waits for it */
 
 static void profile__cleanup(struct profile **p)
 {
@@ -35,7 +35,7 @@ static void file_name(char name[40], int64_t id, const char *kind)
 	snprintf(name, 40, "%" PRId64 ".%s.gz", id, kind);
 }
 
-static void shelf__unlink(struct shelf *self, int64_t id)
+void shelf__unlink(const struct shelf *self, int64_t id)
 {
 	char name[40];
 
@@ -74,7 +74,7 @@ static int shelf__sweep(struct shelf *self)
 
 int shelf__open(struct shelf *self, int state_fd, struct store *store)
 {
-	int fd;
+	int fd, err;
 
 	if (mkdirat(state_fd, "profiles", 0700) < 0 && errno != EEXIST)
 		return -errno;
@@ -87,7 +87,8 @@ int shelf__open(struct shelf *self, int state_fd, struct store *store)
 		.profiles_max = SHELF_PROFILES_MAX,
 		.bytes_max = SHELF_BYTES_MAX,
 	};
-	return shelf__sweep(self);
+	err = store__next_profile(store, &self->next_id);
+	return err ? err : shelf__sweep(self);
 }
 
 void shelf__close(struct shelf *self)
@@ -97,8 +98,13 @@ void shelf__close(struct shelf *self)
 	self->dir_fd = -1;
 }
 
-static int shelf__write(struct shelf *self, int64_t id, const char *kind, const struct buf *data,
-			uint64_t *total_bytes)
+int64_t shelf__next_id(struct shelf *self)
+{
+	return self->next_id++;
+}
+
+static int write_file(int dir_fd, int64_t id, const char *kind, const struct buf *data,
+		      uint64_t *total_bytes)
 {
 	struct buf packed _auto_buf_ = { 0 };
 	char name[40];
@@ -110,36 +116,37 @@ static int shelf__write(struct shelf *self, int64_t id, const char *kind, const 
 		return err;
 	file_name(name, id, kind);
 	*total_bytes += packed.len;
-	return file__write_atomic(self->dir_fd, name, packed.data, packed.len, 0600);
+	return file__write_atomic(dir_fd, name, packed.data, packed.len, 0600);
 }
 
-static int shelf__add(struct shelf *self, const struct upload *upload, const char *service,
-		      uint64_t now_ms, int64_t *ret_id)
+int shelf__write(const struct shelf *self, int64_t id, const struct upload *upload,
+		 uint64_t *ret_bytes)
 {
-	const struct stored_profile row = {
-		.hostname = upload->hostname,
-		.service = service,
-		.start_ms = upload->start_ms,
-		.end_ms = upload->end_ms,
-		.received_ms = (int64_t)now_ms,
-		.samples = upload->samples,
-		.stacks = upload->stacks,
-		.lines_skipped = upload->lines_skipped,
-		.complete_pct = upload->complete_pct,
-		.rate_hz = upload->rate_hz,
-		.continuous = upload->continuous,
-		.has_html = upload->html.len,
-	};
 	uint64_t bytes = 0;
 	int err;
 
-	err = store__add_profile(self->store, &row, ret_id);
-	if (!err && upload->lines_skipped)
-		err = store__count(self->store, "lines_skipped", upload->lines_skipped);
-	err = err ? err : shelf__write(self, *ret_id, "col", &upload->lines, &bytes);
+	err = write_file(self->dir_fd, id, "col", &upload->lines, &bytes);
 	if (!err && upload->html.len)
-		err = shelf__write(self, *ret_id, "html", &upload->html, &bytes);
-	return err ? err : store__set_profile_bytes(self->store, *ret_id, bytes);
+		err = write_file(self->dir_fd, id, "html", &upload->html, &bytes);
+	if (err)
+		shelf__unlink(self, id);
+	else
+		*ret_bytes = bytes;
+	return err;
+}
+
+static int shelf__add_row(struct shelf *self, const struct stored_profile *row)
+{
+	int err;
+
+	err = store__begin(self->store);
+	err = err ? err : store__add_profile(self->store, row);
+	if (!err && row->lines_skipped)
+		err = store__count(self->store, "lines_skipped", row->lines_skipped);
+	err = err ? err : store__commit(self->store);
+	if (err)
+		store__rollback(self->store);
+	return err;
 }
 
 /* Row first: a crash in between leaves a file that the next start removes. */
@@ -164,29 +171,22 @@ static int shelf__evict(struct shelf *self)
 	}
 }
 
-int shelf__put(struct shelf *self, const struct upload *upload, const char *service,
-	       uint64_t now_ms, int64_t *ret_id)
+int shelf__add(struct shelf *self, const struct stored_profile *row)
 {
-	int64_t id = 0;
 	int err;
 
-	err = store__begin(self->store);
-	err = err ? err : shelf__add(self, upload, service, now_ms, &id);
-	err = err ? err : store__commit(self->store);
+	err = shelf__add_row(self, row);
 	if (err) {
-		store__rollback(self->store);
-		if (id)
-			shelf__unlink(self, id);
+		shelf__unlink(self, row->id);
 		return err;
 	}
-	*ret_id = id;
 	err = shelf__evict(self);
 	if (err)
 		log_warn("studio: cannot remove old profiles, ignoring: %s", errname(err));
 	return 0;
 }
 
-static int shelf__read(struct shelf *self, int64_t id, const char *kind, struct buf *out)
+static int shelf__read(const struct shelf *self, int64_t id, const char *kind, struct buf *out)
 {
 	struct buf packed _auto_buf_ = { 0 };
 	char name[40];
@@ -200,7 +200,7 @@ static int shelf__read(struct shelf *self, int64_t id, const char *kind, struct 
 	return gzip__unpack(packed.data ? packed.data : "", packed.len, out);
 }
 
-int shelf__lines(struct shelf *self, int64_t id, struct buf *out)
+int shelf__lines(const struct shelf *self, int64_t id, struct buf *out)
 {
 	return shelf__read(self, id, "col", out);
 }
@@ -221,7 +221,7 @@ static int set_meta(struct profile *profile, const struct stored_profile *stored
 	return err;
 }
 
-int shelf__html(struct shelf *self, const struct stored_profile *profile, struct buf *out)
+int shelf__html(const struct shelf *self, const struct stored_profile *profile, struct buf *out)
 {
 	struct profile *made __cleanup(profile__cleanup) = NULL;
 	struct buf lines _auto_buf_ = { 0 };

@@ -74,9 +74,10 @@ struct stored_profile {
 int store__begin(struct store *self);
 int store__commit(struct store *self);
 void store__rollback(struct store *self); /* no-op outside a transaction */
-/* The row, and which ad hoc command it answers; inside begin and commit. */
-int store__add_profile(struct store *self, const struct stored_profile *profile, int64_t *ret_id);
-int store__set_profile_bytes(struct store *self, int64_t id, uint64_t bytes);
+/* The number after the highest that any profile ever had. */
+int store__next_profile(struct store *self, int64_t *ret_id);
+/* The row with its id, and which ad hoc command it answers; inside begin and commit. */
+int store__add_profile(struct store *self, const struct stored_profile *profile);
 /* Strings are borrowed until the next call on the store. -ENOENT. */
 int store__profile(struct store *self, int64_t id, struct stored_profile *ret_profile);
 int store__profile_totals(struct store *self, uint64_t *ret_cnt, uint64_t *ret_bytes,

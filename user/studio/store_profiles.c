@@ -11,24 +11,35 @@
 
 #define RESULT_GRACE_MS 600000 /* an upload this late still counts as the command's */
 
-int store__add_profile(struct store *self, const struct stored_profile *profile, int64_t *ret_id)
+int store__next_profile(struct store *self, int64_t *ret_id)
 {
-	int64_t id;
+	struct stmt stmt _auto_stmt_ = { 0 };
+	int err;
+
+	err = stmt__new(self, &stmt, "SELECT max(seq) + 1 FROM sqlite_sequence WHERE name=?1", "t",
+			"profiles");
+	err = err ? err : stmt__step(&stmt);
+	if (err == 1)
+		*ret_id = stmt__is_null(&stmt, 0) ? 1 : stmt__int(&stmt, 0);
+	return err == 1 ? 0 : err ? err : -EIO;
+}
+
+int store__add_profile(struct store *self, const struct stored_profile *profile)
+{
 	int err;
 
 	err = store__run(
 		self,
-		"INSERT INTO profiles(hostname,service,start_ms,end_ms,received_ms,samples,stacks,"
+		"INSERT INTO profiles(id,hostname,service,start_ms,end_ms,received_ms,samples,stacks,"
 		"lines_skipped,bytes,complete_pct,rate_hz,continuous,has_html)"
-		" VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)",
-		"ttiiiiiiifiii", profile->hostname, profile->service, profile->start_ms,
-		profile->end_ms, profile->received_ms, (int64_t)profile->samples,
+		" VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+		"ittiiiiiiifiii", profile->id, profile->hostname, profile->service,
+		profile->start_ms, profile->end_ms, profile->received_ms, (int64_t)profile->samples,
 		(int64_t)profile->stacks, (int64_t)profile->lines_skipped, (int64_t)profile->bytes,
 		profile->complete_pct, (int64_t)profile->rate_hz, (int64_t)profile->continuous,
 		(int64_t)profile->has_html);
 	if (err)
 		return err;
-	id = sqlite3_last_insert_rowid(self->db);
 	/* An upload does not name its command: it is the oldest delivered ad hoc one without a result. */
 	if (!profile->continuous)
 		err = store__run(
@@ -37,17 +48,9 @@ int store__add_profile(struct store *self, const struct stored_profile *profile,
 			" hostname=?2 AND service=?3 AND type='start' AND NOT continuous AND"
 			" status IN ('sent','completed','replaced') AND profile_id IS NULL AND"
 			" sent_ms + duration_s * 1000 + ?5 > ?4 ORDER BY seq LIMIT 1)",
-			"ittii", id, profile->hostname, profile->service, profile->received_ms,
-			(int64_t)RESULT_GRACE_MS);
-	if (!err)
-		*ret_id = id;
+			"ittii", profile->id, profile->hostname, profile->service,
+			profile->received_ms, (int64_t)RESULT_GRACE_MS);
 	return err;
-}
-
-int store__set_profile_bytes(struct store *self, int64_t id, uint64_t bytes)
-{
-	return store__run(self, "UPDATE profiles SET bytes=?2 WHERE id=?1", "ii", id,
-			  (int64_t)bytes);
 }
 
 #define PROFILE_COLUMNS                                                                       \

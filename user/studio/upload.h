@@ -32,7 +32,7 @@ struct upload { /* strings are borrowed from json and header */
 	uint64_t samples, stacks, lines_skipped;
 	double complete_pct; /* < 0: no user stacks */
 	uint32_t rate_hz; /* 0: not said */
-	bool continuous;
+	bool continuous, has_html;
 };
 /*
  * body: plain JSON. 0; -EINVAL with a 422 detail in ret_detail (given); -EBADMSG: the profile's header
@@ -41,6 +41,10 @@ struct upload { /* strings are borrowed from json and header */
 int upload__parse(struct upload *self, const char *body, size_t len,
 		  struct json_object **ret_detail, const char **ret_why);
 void upload__clear(struct upload *self);
+/* Only what describes the profile stays. */
+void upload__shrink(struct upload *self);
+/* hostname is borrowed from the upload. */
+struct stored_profile upload__row(const struct upload *self, int64_t id, uint64_t bytes);
 
 /* collapsed.c: one line of the grammar that agents send. */
 struct collapsed_form {
@@ -65,16 +69,24 @@ int collapsed__to_profile(const char *text, size_t len, struct profile *profile)
 struct shelf {
 	int dir_fd;
 	struct store *store; /* borrowed */
+	int64_t next_id;
 	uint64_t profiles_max, bytes_max;
 };
 /* Removes files that no row knows (left by a crash). */
 int shelf__open(struct shelf *self, int state_fd, struct store *store);
 void shelf__close(struct shelf *self);
-int shelf__put(struct shelf *self, const struct upload *upload, const char *service,
-	       uint64_t now_ms, int64_t *ret_id);
-/* -ENOENT, -EBADMSG (file damaged or gone). */
-int shelf__lines(struct shelf *self, int64_t id, struct buf *out);
+/*
+ * A profile comes in three steps: its number and its files (on any thread, by one at a time), its row. A step
+ * that fails leaves nothing behind. row's bytes are those of the files.
+ */
+int64_t shelf__next_id(struct shelf *self);
+int shelf__write(const struct shelf *self, int64_t id, const struct upload *upload,
+		 uint64_t *ret_bytes);
+int shelf__add(struct shelf *self, const struct stored_profile *row);
+void shelf__unlink(const struct shelf *self, int64_t id); /* files that get no row */
+/* On any thread. -EBADMSG: file damaged or gone. */
+int shelf__lines(const struct shelf *self, int64_t id, struct buf *out);
 /* The uploaded page, else one made from the lines. */
-int shelf__html(struct shelf *self, const struct stored_profile *profile, struct buf *out);
+int shelf__html(const struct shelf *self, const struct stored_profile *profile, struct buf *out);
 
 #endif
