@@ -460,23 +460,19 @@ static void a_newer_schema_is_refused_and_ours_is_made_once(void **state)
 
 static int put(const char *lines, const char *extra, int64_t *ret_id)
 {
-	const int64_t id = shelf__next_id(&shelf);
 	struct stored_profile row;
 	struct upload upload;
 	uint64_t bytes = 0;
 	int err;
 
 	assert_int_equal(parse(&upload, extra, lines), 0);
-	err = shelf__write(&shelf, id, &upload, &bytes);
-	if (!err) {
-		upload__shrink(&upload);
-		row = upload__row(&upload, id, bytes);
-		row.service = "s";
-		row.received_ms = START_MS;
-		err = shelf__add(&shelf, &row);
-	}
+	*ret_id = shelf__next_id(&shelf);
+	err = shelf__write(&shelf, *ret_id, &upload, &bytes);
+	upload__shrink(&upload);
+	row = upload__row(&upload, *ret_id, bytes);
+	row.service = "s";
+	err = err ? err : shelf__add(&shelf, &row);
 	upload__clear(&upload);
-	*ret_id = id;
 	return err;
 }
 
