@@ -8,7 +8,9 @@ import resource
 import select
 import shutil
 import socket
+import sqlite3
 import tempfile
+import threading
 import time
 
 from studio_rig import Studio, Tap, wait_for
@@ -189,6 +191,50 @@ def check_many(studio, tap):
     return agents
 
 
+def big_lines():
+    """Some 20 MB that take a while to read and to draw."""
+    return "\n".join(f"0;web;app;_start;main;handler_{i % 977};step_{i};{'f' * 40} {i % 7 + 1}" for i in range(200000))
+
+
+def check_slow(studio, tap):
+    lines = big_lines()
+    begun = time.monotonic()
+    tap.equal(studio.upload(lines).status, 200, "a large profile is taken")
+    alone = time.monotonic() - begun
+    replies, times = [], []
+    threads = [threading.Thread(target=lambda: replies.append(studio.upload(lines).status)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        begun = time.monotonic()
+        studio.heartbeat("quick")
+        times.append(time.monotonic() - begun)
+        time.sleep(0.01)
+    tap.equal(replies, [200] * 3, "and three at the same time")
+    times.sort()
+    tap.ok(times[len(times) // 2] < 0.05, "half of the heartbeats meanwhile take less than 50 ms",
+           times[len(times) // 2], times[-1], len(times))
+    ids = [profile["id"] for profile in studio.profiles()]
+    socks = [Agent(studio, "reader") for _ in range(300)]
+    for agent in socks:
+        agent.sock.sendall(f"GET /api/studio/profiles/{ids[0]}/flamegraph HTTP/1.1\r\nHost: localhost\r\n"
+                           f"Authorization: Bearer {studio.token}\r\n\r\n".encode())
+    refused = wait_for(lambda: [agent for agent in socks if not idle(agent)], 5)
+    head = refused[0].sock.recv(4096).decode()
+    tap.ok("503" in head[:16] and "\r\nretry-after: 5\r\n" in head.lower(), "who asks for too much is told when to ask again",
+           head[:300])
+    for agent in socks:
+        agent.close()
+    begun = time.monotonic()
+    tap.equal(studio.get(f"/api/studio/profiles/{ids[0]}/flamegraph").status, 200, "a page is drawn")
+    took = time.monotonic() - begun
+    print(f"# upload {alone * 1000:.0f} ms, heartbeats meanwhile {times[len(times) // 2] * 1000:.1f} ms, at most "
+          f"{times[-1] * 1000:.1f} ms; page {took * 1000:.0f} ms", flush=True)
+    with sqlite3.connect(f"{studio.state}/studio/studio.db") as db:
+        count = db.execute("SELECT n FROM counters WHERE name='reads_put_off'").fetchone()
+    tap.ok(count and count[0] > 0, "and it is counted", count)
+
+
 def check_stop(studio, tap, agents):
     begun = time.monotonic()
     status = studio.stop()
@@ -209,6 +255,7 @@ def main():
         check_one(studio, tap)
         check_replaced(studio, tap)
         check_vanishing(studio, tap)
+        check_slow(studio, tap)
         agents = check_many(studio, tap)
         check_stop(studio, tap, agents or {})
     finally:

@@ -172,10 +172,14 @@ static void what_only_its_client_wanted_is_not_done_without_him(void **state)
 		assert_int_equal(add_to(SLOW_UPLOAD, i, 1, true, i % 2), 0);
 	for (i = 0; i < 4; i++)
 		calls[i].gone(calls[i].arg);
+	assert_int_equal(freed, 2);
+	assert_int_equal(add_to(SLOW_UPLOAD, 6, 1, true, true), 0);
+	calls[6].gone(calls[6].arg); /* the last one */
+	assert_int_equal(add_to(SLOW_UPLOAD, 7, 1, true, true), 0);
 	pthread_mutex_unlock(&gate);
 	(void)loop__run(loop);
-	assert_int_equal(freed, 6);
-	assert_int_equal(finished_cnt, 4); /* 0 and 2 for nobody, 4 and 5; not 1 and 3 */
+	assert_int_equal(freed, 8);
+	assert_int_equal(finished_cnt, 5); /* 0 and 2 for nobody, 4, 5 and 7; not 1, 3 and 6 */
 	assert_int_equal(orphans, 2);
 	assert_int_equal(finished[2], 4);
 }

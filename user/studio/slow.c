@@ -54,19 +54,36 @@ static void on_done(void *arg, int err)
 	slow__begin(self, queue);
 }
 
+/* Out of the middle of its queue, where it only waits. */
+static void queue__drop(struct queue *self, struct slow_job *job)
+{
+	struct slow_job *before = self->first;
+
+	while (before->next != job)
+		before = before->next;
+	before->next = job->next;
+	if (self->last == job)
+		self->last = before;
+	self->cnt--;
+	self->bytes -= job->bytes;
+	job->free(job);
+}
+
 static void on_gone(void *arg)
 {
-	((struct slow_job *)arg)->call = NULL;
+	struct slow_job *job = arg;
+	struct queue *queue = &job->slow->queues[job->queue];
+
+	job->call = NULL;
+	if (job->is_for_client && job != queue->first)
+		queue__drop(queue, job);
 }
 
 static void slow__begin(struct slow *self, struct queue *queue)
 {
-	struct slow_job *job;
+	struct slow_job *job = queue->first;
 	int err;
 
-	while (queue->first && queue->first->is_for_client && !queue->first->call)
-		queue__pop(queue);
-	job = queue->first;
 	if (!job)
 		return;
 	err = work__submit(self->loop, on_run, on_done, job);
