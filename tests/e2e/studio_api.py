@@ -304,6 +304,20 @@ def check_uploads(studio, tap):
               [404] * 7, "no other profile is served")
 
 
+def check_profile_list(studio, tap):
+    studio.upload(service="listed", metadata={"hostname": "Page-1_%"})
+    studio.upload(service="LISTED-2", metadata={"hostname": "other"})
+    wanted = studio.get("/api/studio/profiles?filter=listed").json
+    tap.equal([wanted["total"], [p["service"] for p in wanted["profiles"]]], [2, ["LISTED-2", "listed"]],
+              "profiles are filtered by a part of a name, in any case, the newest first")
+    second = studio.get("/api/studio/profiles?filter=listed&limit=1&offset=1").json
+    tap.equal([second["total"], [p["hostname"] for p in second["profiles"]]], [2, ["Page-1_%"]], "and cut into pages")
+    found = [studio.get(f"/api/studio/profiles?filter={f}").json["total"] for f in ("page-1_%25", "e%251", "%27")]
+    tap.equal(found, [1, 0, 0], "a filter is a text, not a pattern")
+    queries = ("limit=201", "limit=-1", "offset=x", "offset=9223372036854775808", "filter=" + "a" * 257)
+    tap.equal([studio.get(f"/api/studio/profiles?{q}").status for q in queries], [422] * 5, "bounds are kept")
+
+
 def check_bad_lines(studio, tap):
     lines = "\n".join(["0;;ok;_start;main 3", "", "0;;no-count;a", "noindex 1", "0;;zero;a 0", "0;;neg;a -1",
                        "0;;big;a 99999999999", "# {\"metadata\":{}}", "x;;a;b 1", "0;;" + "a" * 70000 + ";b 1",
@@ -473,7 +487,8 @@ def main():
     studio = Studio(folder + "/state")
     try:
         for step in (check_door, check_origin, check_headers, check_limits, check_crowd, check_wire, check_life, check_queue,
-                     check_ranges, check_uploads, check_bad_lines, check_result, check_locked, check_restart):
+                     check_ranges, check_uploads, check_profile_list, check_bad_lines, check_result, check_locked,
+                     check_restart):
             step(studio, tap)
         check_start(folder, tap)
         check_tls(folder, tap)

@@ -15,12 +15,11 @@
 #include <string.h>
 
 #define PROFILES_LISTED_MAX 200
+#define FILTER_MAX_BYTES    256
 
 struct listing {
-	const struct httpd_request *request;
 	struct json_object *items;
 	uint64_t now;
-	int64_t active_cnt;
 };
 
 static const char *host_state(const struct stored_host *host, uint64_t now)
@@ -68,25 +67,10 @@ static int list_host(void *arg, const struct stored_host *host)
 	return json__add(self->items, NULL, item);
 }
 
-/* The page reckons ages with the studio's clock, not with the browser's. */
-static void answer_list(const struct httpd_request *request, const char *name, struct listing *list,
-			int err, struct json_object *json)
-{
-	if (err) {
-		json__put(list->items);
-		json__put(json);
-		answer_failure(request, "read the lists", err);
-		return;
-	}
-	(void)json__add_u64(json, "now_ms", list->now);
-	(void)json__add(json, name, list->items);
-	answer_json(request, 200, json);
-}
-
-/* On a worker: a fleet's list takes a while. */
+/* On a worker: a fleet's list takes a while. The page reckons ages with the studio's clock. */
 static int make_hosts(void *arg, struct store *store, struct json_object **ret_json)
 {
-	struct listing list = { NULL, json__new_array(), now_ms(), 0 };
+	struct listing list = { json__new_array(), now_ms() };
 	struct json_object *json = json__new_object();
 	const int err = store__each_host(store, list.now, list_host, &list);
 
@@ -125,17 +109,67 @@ static int list_profile(void *arg, const struct stored_profile *profile)
 	return json__add(self->items, NULL, item);
 }
 
-void api_profiles(struct api *self, const struct httpd_request *request)
+struct profiles_job { /* freed as it is */
+	struct profile_query query;
+	char filter[FILTER_MAX_BYTES + 1];
+};
+
+static int make_profiles(void *arg, struct store *store, struct json_object **ret_json)
 {
-	struct listing list = { request, json__new_array(), now_ms(), 0 };
+	const struct profiles_job *job = arg;
+	struct listing list = { json__new_array(), now_ms() };
 	struct json_object *json = json__new_object();
-	uint64_t evicted = 0;
+	uint64_t total = 0, evicted = 0;
 	int err;
 
-	err = store__each_profile(self->store, PROFILES_LISTED_MAX, list_profile, &list);
-	err = err ? err : store__counter(self->store, "profiles_evicted", &evicted);
+	err = store__each_profile(store, &job->query, list_profile, &list);
+	err = err ? err : store__count_profiles(store, job->filter, &total);
+	err = err ? err : store__counter(store, "profiles_evicted", &evicted);
+	(void)json__add_u64(json, "now_ms", list.now);
+	(void)json__add(json, "profiles", list.items);
+	(void)json__add_u64(json, "total", total);
 	(void)json__add_u64(json, "evicted", evicted);
-	answer_list(request, "profiles", &list, err, json);
+	*ret_json = json;
+	return err;
+}
+
+/* -1: not a number from 0 to max. */
+static int64_t query_number(const struct httpd_request *request, const char *name, int64_t max,
+			    int64_t fallback)
+{
+	const char *text = httpd_call__query(request->call, name);
+	long long value;
+	char *end;
+
+	if (!text || !*text)
+		return fallback;
+	errno = 0;
+	value = strtoll(text, &end, 10);
+	return *end || *text < '0' || *text > '9' || errno || value > max ? -1 : value;
+}
+
+void api_profiles(struct api *self, const struct httpd_request *request)
+{
+	const char *filter = httpd_call__query(request->call, "filter");
+	const int64_t limit =
+		query_number(request, "limit", PROFILES_LISTED_MAX, PROFILES_LISTED_MAX);
+	const int64_t offset = query_number(request, "offset", INT64_MAX, 0);
+	struct profiles_job *job;
+
+	if (limit < 0 || offset < 0 || (filter && strlen(filter) > FILTER_MAX_BYTES)) {
+		answer_message(request, 422,
+			       "limit is at most 200, limit and offset are whole numbers from 0, "
+			       "filter has at most 256 bytes");
+		return;
+	}
+	job = calloc(1, sizeof(*job));
+	if (!job) {
+		answer_failure(request, "read the lists", -ENOMEM);
+		return;
+	}
+	snprintf(job->filter, sizeof(job->filter), "%s", filter ? filter : "");
+	job->query = (struct profile_query){ job->filter, limit, offset };
+	api__read(self, request, make_profiles, job);
 }
 
 /* ---- one profile ---- */

@@ -103,7 +103,12 @@ struct stored_host {
 /* Newest first. fn's non-zero return ends it and is returned. */
 int store__each_host(struct store *self, uint64_t now_ms,
 		     int (*fn)(void *arg, const struct stored_host *host), void *arg);
-int store__each_profile(struct store *self, uint32_t max,
+struct profile_query {
+	const char *filter; /* part of the host's or the service's name, in any case; "" for all */
+	int64_t limit, offset;
+};
+int store__each_profile(struct store *self, const struct profile_query *query,
 			int (*fn)(void *arg, const struct stored_profile *profile), void *arg);
+int store__count_profiles(struct store *self, const char *filter, uint64_t *ret_cnt);
 
 #endif

@@ -90,15 +90,19 @@ int store__profile(struct store *self, int64_t id, struct stored_profile *ret_pr
 	return err == 1 ? 0 : err ? err : -ENOENT;
 }
 
-int store__each_profile(struct store *self, uint32_t max,
+#define PROFILES_MATCHING \
+	" FROM profiles WHERE instr(lower(hostname),lower(?1)) OR instr(lower(service),lower(?1))"
+
+int store__each_profile(struct store *self, const struct profile_query *query,
 			int (*fn)(void *arg, const struct stored_profile *profile), void *arg)
 {
 	struct stmt stmt _auto_stmt_ = { 0 };
 	int err;
 
 	err = stmt__new(self, &stmt,
-			"SELECT " PROFILE_COLUMNS " FROM profiles ORDER BY id DESC LIMIT ?1", "i",
-			(int64_t)max);
+			"SELECT " PROFILE_COLUMNS PROFILES_MATCHING
+			" ORDER BY id DESC LIMIT ?2 OFFSET ?3",
+			"tii", query->filter, query->limit, query->offset);
 	while (!err && (err = stmt__step(&stmt)) == 1) {
 		struct stored_profile profile;
 
@@ -106,6 +110,19 @@ int store__each_profile(struct store *self, uint32_t max,
 		err = fn(arg, &profile);
 	}
 	return err;
+}
+
+int store__count_profiles(struct store *self, const char *filter, uint64_t *ret_cnt)
+{
+	struct stmt stmt _auto_stmt_ = { 0 };
+	int err;
+
+	err = stmt__new(self, &stmt, "SELECT count(*)" PROFILES_MATCHING, "t", filter);
+	err = err ? err : stmt__step(&stmt);
+	if (err != 1)
+		return err ? err : -EIO;
+	*ret_cnt = (uint64_t)stmt__int(&stmt, 0);
+	return 0;
 }
 
 int store__profile_totals(struct store *self, uint64_t *ret_cnt, uint64_t *ret_bytes,
