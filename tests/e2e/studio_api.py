@@ -225,7 +225,9 @@ def check_life(studio, tap):
 
 
 def check_queue(studio, tap):
-    ids = [studio.order("q", continuous=c).json["command_ids"][0] for c in (False, True, False, True)]
+    ids = [studio.order("q", continuous=c, pids=[i + 1]).json["command_ids"][0]
+           for i, c in enumerate((False, True, False, True))]
+    tap.equal(studio.order("q", pids=[3], duration=11).json["command_ids"], [ids[2]], "an equal order that waits is the same one")
     got, have = [], []
     for _ in range(4):
         command = studio.heartbeat("q", received_command_ids=have).json["command_id"]
@@ -248,7 +250,7 @@ def check_queue(studio, tap):
     config = studio.heartbeat("args").json["profiling_command"]["combined_config"]
     tap.ok(args.status == 200 and config["pids"] == [7] and config["max_processes"] == 5 and
            config["profiler_configs"] == {"perf": "disabled"}, "pids and additional_args reach the agent", config)
-    many = [studio.order("full").status for _ in range(65)]
+    many = [studio.order("full", pids=[i + 1]).status for i in range(65)]
     tap.equal([many.count(200), many[-1]], [64, 422], "a host that never fetches has a bounded queue")
 
 

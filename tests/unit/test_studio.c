@@ -21,7 +21,9 @@
 #include "../../user/studio/store.c"
 #include "../../user/studio/store_commands.c"
 #include "../../user/studio/store_hosts.c"
+#include "../../user/studio/store_orders.c"
 #include "../../user/studio/store_profiles.c"
+#include "../../user/studio/store_runs.c"
 #include "made_profile.h"
 
 #define START_MS 1795392213000ull
@@ -321,122 +323,7 @@ static void our_own_uploads_are_accepted_whole(void **state)
 	profile__free(profile);
 }
 
-/* ---- commands ---- */
-
-static const char ids[][UUID_TEXT_BYTES] = { "00000000-0000-4000-8000-000000000001",
-					     "00000000-0000-4000-8000-000000000002",
-					     "00000000-0000-4000-8000-000000000003" };
-
-static int order(const char *id, bool is_start, bool continuous, uint64_t now)
-{
-	const struct new_command command = { id, "h", is_start ? "start" : "stop", "{}" };
-	const struct new_request request = { "r",	"s", is_start, continuous,
-					     !is_start, 10,  &command, 1 };
-
-	return store__add_request(store, &request, now);
-}
-
-/* What a heartbeat brings: an id or "". has: an id that the agent says it has. */
-static const char *beat(const char *has, uint64_t now)
-{
-	static char id[UUID_TEXT_BYTES];
-	struct heartbeat heartbeat = { .hostname = "h",
-				       .service = "s",
-				       .address = "::1",
-				       .status = "active",
-				       .last_command_id = has };
-	struct command command;
-	const int err = store__heartbeat(store, &heartbeat, now, &command);
-
-	assert_true(err == 0 || err == -ENOENT);
-	snprintf(id, sizeof(id), "%s", err ? "" : command.id);
-	if (!err)
-		command__clear(&command);
-	return id;
-}
-
-static int take_host(void *arg, const struct stored_host *host)
-{
-	snprintf(arg, 32, "%s%s%s", host->is_waiting ? "waiting " : "",
-		 host->is_profiling ? "profiling " : "",
-		 host->command_status ? host->command_status : "none");
-	return 0;
-}
-
-static const char *host_at(uint64_t now)
-{
-	static char text[32];
-
-	text[0] = '\0';
-	assert_int_equal(store__each_host(store, now, take_host, text), 0);
-	return text;
-}
-
-static void an_ad_hoc_command_goes_its_way(void **state)
-{
-	struct completion done = { ids[0], "h", "completed", NULL, NULL, 0 };
-	char status[16];
-
-	assert_string_equal(beat(NULL, START_MS), "");
-	assert_string_equal(host_at(START_MS), "none");
-	assert_int_equal(order(ids[0], true, false, START_MS), 0);
-	assert_int_equal(store__complete(store, &done, START_MS, status), -ENOENT);
-	assert_string_equal(host_at(START_MS), "waiting pending");
-	assert_string_equal(beat(NULL, START_MS + 1000), ids[0]);
-	assert_string_equal(beat(NULL, START_MS + 2000), ids[0]);
-	assert_string_equal(beat(ids[0], START_MS + 3000), "");
-	assert_string_equal(host_at(START_MS + 3000), "profiling sent");
-	assert_int_equal(store__complete(store, &done, START_MS + 3000, status), 0);
-	assert_int_equal(store__complete(store, &done, START_MS + 3000, status), -EALREADY);
-	assert_string_equal(status, "completed");
-	assert_string_equal(host_at(START_MS + 13000 + RUN_GRACE_MS - 1), "profiling completed");
-	assert_string_equal(host_at(START_MS + 13000 + RUN_GRACE_MS), "completed");
-}
-
-static void an_ad_hoc_command_expires_after_ten_minutes(void **state)
-{
-	assert_string_equal(beat(NULL, START_MS), "");
-	assert_int_equal(order(ids[0], true, false, START_MS), 0);
-	assert_string_equal(host_at(START_MS + COMMAND_EXPIRES_MS), "expired");
-	assert_string_equal(beat(NULL, START_MS + COMMAND_EXPIRES_MS), ids[0]);
-	assert_string_equal(beat(NULL, START_MS + COMMAND_EXPIRES_MS + 1), "");
-	assert_int_equal(order(ids[1], true, true, START_MS), 0);
-	assert_string_equal(beat(NULL, START_MS + 1000 * COMMAND_EXPIRES_MS), ids[1]);
-}
-
-static void a_continuous_run_lasts_until_a_stop_reached_the_agent(void **state)
-{
-	assert_int_equal(order(ids[0], true, true, START_MS), 0);
-	assert_string_equal(beat(NULL, START_MS), ids[0]);
-	assert_string_equal(beat(ids[0], START_MS), "");
-	assert_string_equal(host_at(START_MS + 86400000), "profiling sent");
-	assert_int_equal(order(ids[1], false, false, START_MS), 0);
-	assert_string_equal(host_at(START_MS + 86400000), "waiting profiling pending");
-	assert_string_equal(beat(NULL, START_MS), ids[1]);
-	assert_string_equal(beat(ids[1], START_MS), "");
-	assert_string_equal(host_at(START_MS), "sent");
-}
-
-static void a_stop_cancels_what_was_not_fetched(void **state)
-{
-	assert_int_equal(order(ids[0], true, false, START_MS), 0);
-	assert_int_equal(order(ids[1], true, true, START_MS), 0);
-	assert_int_equal(order(ids[2], false, false, START_MS), 0);
-	assert_string_equal(beat(NULL, START_MS), ids[2]);
-	assert_string_equal(beat(ids[2], START_MS), "");
-}
-
-static void the_queue_of_a_host_is_bounded(void **state)
-{
-	char id[UUID_TEXT_BYTES];
-	int i;
-
-	for (i = 0; i <= COMMANDS_OPEN_MAX; i++) {
-		assert_int_equal(uuid__make(id), 0);
-		assert_int_equal(order(id, true, false, START_MS),
-				 i < COMMANDS_OPEN_MAX ? 0 : -EDQUOT);
-	}
-}
+/* ---- store ---- */
 
 static void a_newer_schema_is_refused_and_ours_is_made_once(void **state)
 {
@@ -581,11 +468,6 @@ int main(void)
 		T(a_page_comes_plain_or_in_base64),
 		T(a_bad_body_says_what_is_wrong),
 		T(our_own_uploads_are_accepted_whole),
-		T(an_ad_hoc_command_goes_its_way),
-		T(an_ad_hoc_command_expires_after_ten_minutes),
-		T(a_continuous_run_lasts_until_a_stop_reached_the_agent),
-		T(a_stop_cancels_what_was_not_fetched),
-		T(the_queue_of_a_host_is_bounded),
 		T(a_newer_schema_is_refused_and_ours_is_made_once),
 		T(a_profile_is_whole_or_absent),
 		T(a_page_is_made_from_the_lines_where_none_came),

@@ -120,6 +120,7 @@ static const struct route routes[] = {
 	{ "/api/metrics/profile_request", true, AUTH_TOKEN, api_profile_request, NULL },
 	{ "/api/metrics/profiling/host_status", false, AUTH_TOKEN, api_host_status, NULL },
 	{ "/api/studio/hosts", false, AUTH_TOKEN, api_hosts, NULL },
+	{ "/api/studio/commands", false, AUTH_TOKEN, api_commands, NULL },
 	{ "/api/studio/profiles", false, AUTH_TOKEN, api_profiles, NULL },
 	{ "/api/studio/profiles/", false, AUTH_TOKEN, NULL, api_profile },
 };

@@ -96,6 +96,10 @@ void answer_heartbeat(const struct httpd_request *request, const struct command 
 	} else {
 		order = json__new_object();
 		(void)json__add_str(order, "command_type", command->type);
+		if (!strcmp(command->type, "start")) {
+			(void)json__add_int(config, "duration", command->duration_s);
+			(void)json__add_int(config, "frequency", command->rate_hz);
+		}
 		(void)json__add(order, "combined_config", config);
 		(void)json__add_str(json, "message",
 				    "Heartbeat received. New profiling command available.");
@@ -112,6 +116,7 @@ void api_heartbeat(struct api *self, const struct httpd_request *request)
 	struct check check = { .body = json };
 	char last_id[UUID_TEXT_BYTES];
 	struct command command = { 0 };
+	struct json_object *runs = NULL;
 	struct heartbeat beat;
 	int64_t wait_s;
 	int err;
@@ -129,6 +134,8 @@ void api_heartbeat(struct api *self, const struct httpd_request *request)
 		.last_command_id = check__uuid(&check, "last_command_id", false, last_id),
 		.received_ids = check__ids(&check, "received_command_ids"),
 	};
+	(void)json__get_array(json, "pulseprof_runs", &runs);
+	beat.runs = runs;
 	(void)check__ids(&check, "executed_command_ids");
 	check__address(&check, beat.address);
 	check__timestamp(&check);

@@ -39,7 +39,11 @@ static struct json_object *command_json(const struct stored_host *host)
 
 	(void)json__add_str(json, "id", host->command_id);
 	(void)json__add_str(json, "type", host->command_type);
-	(void)json__add_str(json, "status", host->command_status);
+	(void)json__add_str(json, "status",
+			    strcmp(host->command_status, "expired") != 0 ?
+				    command_status(host->command_status) :
+				    host->command_status);
+	(void)json__add_str(json, "state", host->command_status);
 	(void)json__add_str(json, "error", host->command_error);
 	(void)json__add_bool(json, "continuous", host->command_continuous);
 	(void)json__add_int(json, "made_ms", host->command_made_ms);
@@ -93,6 +97,7 @@ static int list_profile(void *arg, const struct stored_profile *profile)
 	(void)json__add_int(item, "id", profile->id);
 	(void)json__add_str(item, "hostname", profile->hostname);
 	(void)json__add_str(item, "service", profile->service);
+	(void)json__add_str(item, "command_id", profile->command_id);
 	(void)json__add_int(item, "start_ms", profile->start_ms);
 	(void)json__add_int(item, "end_ms", profile->end_ms);
 	(void)json__add_int(item, "received_ms", profile->received_ms);

@@ -62,8 +62,7 @@ static int list_status(void *arg, const struct stored_host *host)
 	(void)json__add_str(item, "ip_address", host->address);
 	(void)json__add(item, "pids", command_pids(host));
 	(void)json__add_str(item, "command_type", host->command_id ? host->command_type : "N/A");
-	(void)json__add_str(item, "profiling_status",
-			    host->command_id ? host->command_status : "stopped");
+	(void)json__add_str(item, "profiling_status", command_status(host->command_status));
 	(void)json__add_str(item, "heartbeat_timestamp",
 			    clock_utc_text((uint64_t)host->last_seen_ms * 1000000, seen));
 	self->active_cnt += host->is_profiling;

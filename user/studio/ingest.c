@@ -170,7 +170,7 @@ static int refuse_null(void *arg, const char *name, struct json_object *value)
 static int upload__check_header(struct upload *self, const char **ret_why)
 {
 	char optional[] = "cloud_info big_data", containers[] = "containers";
-	struct json_object *metadata;
+	struct json_object *metadata, *ours;
 	size_t i;
 
 	*ret_why = "metadata";
@@ -185,6 +185,8 @@ static int upload__check_header(struct upload *self, const char **ret_why)
 	if (json__each(metadata, refuse_null, optional) ||
 	    json__each(self->header, refuse_null, containers))
 		return -EBADMSG;
+	if (!json__get_object(self->header, "pulseprof", &ours))
+		(void)json__get_str(ours, "command_id", &self->command_id);
 	*ret_why = "hostname";
 	(void)json__get_str(metadata, "hostname", &self->hostname);
 	return *self->hostname && strlen(self->hostname) <= HOSTNAME_MAX_BYTES ? 0 : -EBADMSG;
@@ -417,6 +419,7 @@ struct stored_profile upload__row(const struct upload *self, int64_t id, uint64_
 	return (struct stored_profile){
 		.id = id,
 		.hostname = self->hostname,
+		.command_id = self->command_id,
 		.start_ms = self->start_ms,
 		.end_ms = self->end_ms,
 		.samples = self->samples,

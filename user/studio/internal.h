@@ -105,6 +105,7 @@ void api_upload(struct api *self, const struct httpd_request *request);
 void api_logs(struct api *self, const struct httpd_request *request);
 void api_profile_request(struct api *self, const struct httpd_request *request);
 void api_host_status(struct api *self, const struct httpd_request *request);
+void api_commands(struct api *self, const struct httpd_request *request);
 void api_hosts(struct api *self, const struct httpd_request *request);
 void api_profiles(struct api *self, const struct httpd_request *request);
 void api_profile(struct api *self, const struct httpd_request *request, const char *rest);

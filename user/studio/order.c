@@ -75,8 +75,6 @@ static void order__add_start(struct order *self, struct json_object *config)
 
 	(void)json__add_str(config, "command_type", "start");
 	(void)json__add_bool(config, "continuous", self->request.continuous);
-	(void)json__add_int(config, "duration", self->duration_s);
-	(void)json__add_int(config, "frequency", self->rate_hz);
 	(void)json__add_str(config, "profiling_mode", self->mode);
 	if (self->args)
 		(void)json__each(self->args, merge_arg, &merge);
@@ -210,6 +208,7 @@ static int order__read(struct order *self)
 		check__fail(check, "additional_args", "type_error.dict",
 			    "value is not a valid dict");
 	self->request.duration_s = (uint32_t)self->duration_s;
+	self->request.rate_hz = (uint32_t)self->rate_hz;
 	return order__read_hosts(self);
 }
 

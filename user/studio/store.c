@@ -16,8 +16,8 @@
 #define BUSY_MS 200
 
 /* Steps of the schema; only ever appended to. */
-extern const char pp_asset_schema_1_sql[];
-static const char *const schema_steps[] = { pp_asset_schema_1_sql };
+extern const char pp_asset_schema_1_sql[], pp_asset_schema_2_sql[];
+static const char *const schema_steps[] = { pp_asset_schema_1_sql, pp_asset_schema_2_sql };
 
 int sql_errno(int rc)
 {

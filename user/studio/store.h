@@ -25,12 +25,14 @@ void store__close(struct store *self);
 struct heartbeat { /* strings borrowed; NULL where absent */
 	const char *hostname, *service, *address, *status, *agent_version, *run_mode;
 	const char *last_command_id;
-	const struct json_object *received_ids; /* array or NULL */
+	const struct json_object *received_ids; /* array; NULL: an agent without lists */
+	const struct json_object *runs; /* array; NULL: an agent that does not tell of its runs */
 };
 struct command { /* given: command__clear */
 	char id[UUID_TEXT_BYTES];
 	char *type;
-	char *config; /* JSON text */
+	char *config; /* JSON text, without duration and frequency */
+	int64_t duration_s, rate_hz;
 };
 void command__clear(struct command *self);
 /* Remembers the host; -ENOENT: no command for it (the heartbeat is recorded all the same). */
@@ -42,16 +44,17 @@ int store__deliver(struct store *self, const char *hostname, const char *service
 		   struct command *ret_command);
 
 struct new_command {
-	const char *id, *hostname, *type, *config; /* borrowed */
+	char *id; /* borrowed, UUID_TEXT_BYTES; another one's afterwards if it was merged into that */
+	const char *hostname, *type, *config; /* borrowed */
 };
 struct new_request {
 	const char *id, *service;
 	bool is_start, continuous, stops_host;
-	uint32_t duration_s;
+	uint32_t duration_s, rate_hz;
 	const struct new_command *commands;
 	size_t command_cnt;
 };
-/* All of them or none. -EDQUOT: a host has COMMANDS_OPEN_MAX open commands. */
+/* All of them or none; equal starts that wait become one. -EDQUOT: a host has COMMANDS_OPEN_MAX open commands. */
 int store__add_request(struct store *self, const struct new_request *request, uint64_t now_ms);
 
 struct completion {
@@ -62,9 +65,27 @@ struct completion {
 int store__complete(struct store *self, const struct completion *completion, uint64_t now_ms,
 		    char ret_status[16]);
 
+struct stored_command {
+	const char *id, *request_ids, *hostname, *service, *type, *state, *reason, *config;
+	int64_t rate_hz, duration_s;
+	int64_t made_ms, sent_ms, received_ms, begun_ms, ended_ms; /* 0: not yet */
+	int64_t samples, lost; /* -1: not told */
+	int64_t profile; /* 0: none */
+	bool is_continuous;
+};
+struct command_filter { /* NULL: any */
+	const char *hostname, *service, *request_id;
+};
+/* Newest first. */
+int store__each_command(struct store *self, const struct command_filter *filter, uint32_t max,
+			int (*fn)(void *arg, const struct stored_command *command), void *arg);
+/* The Studio's word for a state of ours. */
+const char *command_status(const char *state);
+
 struct stored_profile {
 	int64_t id;
 	const char *hostname, *service;
+	const char *command_id; /* NULL: not said */
 	int64_t start_ms, end_ms, received_ms; /* end_ms 0: not said */
 	uint64_t samples, stacks, lines_skipped, bytes;
 	double complete_pct; /* < 0: not said */

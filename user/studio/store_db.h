@@ -32,10 +32,20 @@ struct store {
 	size_t kept_cnt;
 };
 
+/* As the index commands_open says it, for SQLite to see that it may be used. */
+#define COMMAND_OPEN	"status IN ('pending','sent','received','sampling')"
+#define RESULT_GRACE_MS 600000 /* an upload this late still counts as the command's */
+
 int sql_errno(int rc);
 int store__exec(struct store *self, const char *sql);
 /* Commits, or takes all back if err is not 0 or the commit fails. Returns what went wrong first. */
 int store__end(struct store *self, int err);
+/* Adds a request's commands; inside begin and commit. */
+int store__add_commands(struct store *self, const struct new_request *request, uint64_t now_ms);
+int store__tell_run(struct store *self, const struct heartbeat *beat, const struct json_object *run,
+		    int64_t now_ms);
+/* What a command that has reached its agent puts an end to. */
+int store__end_older(struct store *self, const char *id, int64_t now_ms);
 int store__see_host(struct store *self, const struct heartbeat *beat, int64_t now_ms);
 
 /* types: 't' const char * (NULL: null), 'i' int64_t, 'f' double; one letter per parameter. */

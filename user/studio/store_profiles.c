@@ -9,8 +9,6 @@
 
 #include <errno.h>
 
-#define RESULT_GRACE_MS 600000 /* an upload this late still counts as the command's */
-
 int store__next_profile(struct store *self, int64_t *ret_id)
 {
 	struct stmt stmt _auto_stmt_ = { 0 };
@@ -24,6 +22,35 @@ int store__next_profile(struct store *self, int64_t *ret_id)
 	return err == 1 ? 0 : err ? err : -EIO;
 }
 
+#define ANSWER                                                                           \
+	"UPDATE commands SET profile_id=?1, received_ms=coalesce(received_ms,?4),"       \
+	" ended_ms=CASE WHEN continuous THEN ended_ms ELSE coalesce(ended_ms,?4) END,"   \
+	" status=CASE WHEN continuous OR NOT (" COMMAND_OPEN ") THEN status ELSE 'done'" \
+	" END WHERE seq="
+
+/* Several parts may come of one command: the first stands for it. */
+static int store__answer(struct store *self, const struct stored_profile *profile)
+{
+	return store__run(self,
+			  ANSWER
+			  "(SELECT seq FROM commands WHERE id=lower(?5) AND hostname=?2 AND"
+			  " service=?3 AND type='start' AND (continuous OR profile_id IS NULL))",
+			  "ittit", profile->id, profile->hostname, profile->service,
+			  profile->received_ms, profile->command_id);
+}
+
+/* Other agents' uploads do not name their command: it is the oldest delivered ad hoc one without a result. */
+static int store__answer_guessed(struct store *self, const struct stored_profile *profile)
+{
+	return store__run(self,
+			  ANSWER "(SELECT seq FROM commands WHERE hostname=?2 AND service=?3 AND"
+				 " type='start' AND NOT continuous AND sent_ms NOT NULL AND"
+				 " status NOT IN ('failed','expired') AND profile_id IS NULL AND"
+				 " sent_ms + duration_s * 1000 + ?5 > ?4 ORDER BY seq LIMIT 1)",
+			  "ittii", profile->id, profile->hostname, profile->service,
+			  profile->received_ms, (int64_t)RESULT_GRACE_MS);
+}
+
 int store__add_profile(struct store *self, const struct stored_profile *profile)
 {
 	int err;
@@ -31,31 +58,23 @@ int store__add_profile(struct store *self, const struct stored_profile *profile)
 	err = store__run(
 		self,
 		"INSERT INTO profiles(id,hostname,service,start_ms,end_ms,received_ms,samples,stacks,"
-		"lines_skipped,bytes,complete_pct,rate_hz,continuous,has_html)"
-		" VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-		"ittiiiiiiifiii", profile->id, profile->hostname, profile->service,
+		"lines_skipped,bytes,complete_pct,rate_hz,continuous,has_html,command_id)"
+		" VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+		"ittiiiiiiifiiit", profile->id, profile->hostname, profile->service,
 		profile->start_ms, profile->end_ms, profile->received_ms, (int64_t)profile->samples,
 		(int64_t)profile->stacks, (int64_t)profile->lines_skipped, (int64_t)profile->bytes,
 		profile->complete_pct, (int64_t)profile->rate_hz, (int64_t)profile->continuous,
-		(int64_t)profile->has_html);
+		(int64_t)profile->has_html, profile->command_id);
 	if (err)
 		return err;
-	/* An upload does not name its command: it is the oldest delivered ad hoc one without a result. */
-	if (!profile->continuous)
-		err = store__run(
-			self,
-			"UPDATE commands SET profile_id=?1, received_ms=coalesce(received_ms,?4) WHERE seq=(SELECT seq FROM commands WHERE"
-			" hostname=?2 AND service=?3 AND type='start' AND NOT continuous AND"
-			" status IN ('sent','completed','replaced') AND profile_id IS NULL AND"
-			" sent_ms + duration_s * 1000 + ?5 > ?4 ORDER BY seq LIMIT 1)",
-			"ittii", profile->id, profile->hostname, profile->service,
-			profile->received_ms, (int64_t)RESULT_GRACE_MS);
-	return err;
+	return profile->command_id ? store__answer(self, profile) :
+	       profile->continuous ? 0 :
+				     store__answer_guessed(self, profile);
 }
 
 #define PROFILE_COLUMNS                                                                       \
 	"id,hostname,service,start_ms,end_ms,received_ms,samples,stacks,lines_skipped,bytes," \
-	"complete_pct,rate_hz,continuous,has_html"
+	"complete_pct,rate_hz,continuous,has_html,command_id"
 
 static void stored_profile__read(struct stmt *stmt, struct stored_profile *ret)
 {
@@ -74,6 +93,7 @@ static void stored_profile__read(struct stmt *stmt, struct stored_profile *ret)
 		.rate_hz = (uint32_t)stmt__int(stmt, 11),
 		.continuous = stmt__int(stmt, 12),
 		.has_html = stmt__int(stmt, 13),
+		.command_id = stmt__text(stmt, 14),
 	};
 }
 

@@ -26,6 +26,7 @@ struct upload { /* strings are borrowed from json and header */
 	struct json_object *header;
 	char gpid[24]; /* "" on the first upload */
 	const char *hostname;
+	const char *command_id; /* NULL: not said */
 	int64_t start_ms, end_ms; /* end_ms 0: not said */
 	struct buf lines; /* "index;container;comm;frames count", whatever the agent's form was */
 	struct buf html; /* empty: none */

@@ -1,18 +1,13 @@
 -- ?1 now, ?2 grace of a run, ?3 life of an ad hoc command, all in milliseconds.
--- A start that reached its agent runs until its result came or its time is over; a continuous one until a
--- later stop of the host or another continuous start reached the agent.
+-- A start that reached its agent runs until its result came or its time is over; a continuous one until it is
+-- stopped.
 WITH runs AS (
 	SELECT hostname, service, continuous FROM commands c
-	WHERE type = 'start' AND status IN ('sent', 'completed') AND received_ms NOT NULL AND
-	CASE WHEN continuous THEN NOT EXISTS (
-		SELECT 1 FROM commands s
-		WHERE s.hostname = c.hostname AND s.service = c.service AND s.seq > c.seq
-		AND s.received_ms NOT NULL AND s.status IN ('sent', 'completed')
-		AND (s.stops_host OR (s.type = 'start' AND s.continuous)))
-	ELSE profile_id IS NULL AND received_ms + duration_s * 1000 + ?2 > ?1 END),
+	WHERE type = 'start' AND status IN ('received', 'sampling') AND
+	(continuous OR (profile_id IS NULL AND received_ms + duration_s * 1000 + ?2 > ?1))),
 waits AS (
 	SELECT seq, hostname, service, type = 'start' AND NOT continuous AND made_ms <= ?1 - ?3 AS is_late
-	FROM commands WHERE status IN ('pending', 'sent') AND received_ms IS NULL)
+	FROM commands WHERE status IN ('pending', 'sent'))
 SELECT h.id, h.hostname, h.service, h.address, h.status, h.agent_version, h.run_mode, h.last_seen_ms,
 	EXISTS (SELECT 1 FROM waits w WHERE w.hostname = h.hostname AND w.service = h.service AND NOT w.is_late),
 	EXISTS (SELECT 1 FROM runs r WHERE r.hostname = h.hostname AND r.service = h.service),
