@@ -61,6 +61,8 @@ struct control {
 	uint64_t beat_ns; /* when the last beat was sent */
 	uint32_t failures;
 	uint32_t wait_s; /* 0: no long polling */
+	uint32_t asked_s; /* wait_s of the last beat: 0 until one was answered, and after failures */
+	bool is_heard; /* the last beat was answered well */
 	uint32_t held_failures;
 	bool started, beat_again, closing;
 	bool is_held; /* the server held its last answer until there was a command, or the time was over */
@@ -256,7 +258,7 @@ static int control__print_beat(struct control *self, struct buf *out)
 			     .agent_version = self->agent_version,
 			     .run_mode = self->run_mode,
 			     .supported_events = self->supported_events,
-			     .wait_s = self->wait_s };
+			     .wait_s = self->asked_s };
 	char address[64];
 
 	if (self->local_address[0])
@@ -278,7 +280,8 @@ static uint64_t control__pause_ms(const struct control *self, bool is_new)
 				      max_of(self->interval_ms, (uint64_t)INTERVAL_MAX_MS));
 	if (self->is_held && is_new)
 		return POLL_AGAIN_MS;
-	if (self->beat_again || self->is_held || (is_new && self->wait_s))
+	if (self->beat_again || self->is_held || (is_new && self->wait_s) ||
+	    (self->wait_s && !self->asked_s))
 		return INTERVAL_MIN_MS;
 	return net_jitter_ms(self->interval_ms, INTERVAL_JITTER_PERCENT);
 }
@@ -300,10 +303,11 @@ static void control__failed(struct control *self, int status, int err, const cha
 	uint64_t spent_ms = (clock_mono_ns() - self->beat_ns) / 1000000;
 
 	self->failures++;
+	self->is_heard = false;
 	self->is_held = false;
 	beat__heard(self->commands, false);
 	/* Something on the way may not bear to wait. Not meant: a server that cannot be reached. */
-	if (self->wait_s && spent_ms >= RENEW_AFTER_MS &&
+	if (self->asked_s && spent_ms >= RENEW_AFTER_MS &&
 	    (!err || err == -ECONNRESET || err == -EPROTO) &&
 	    ++self->held_failures == HELD_FAILURES_MAX) {
 		log_warn("control: answers that are held do not arrive, no more long polling");
@@ -320,7 +324,9 @@ static void control__note_held(struct control *self, bool is_new)
 {
 	uint64_t spent_ms = (clock_mono_ns() - self->beat_ns) / 1000000;
 
-	if (self->wait_s && spent_ms >= self->wait_s * UINT64_C(10) * HELD_PERCENT)
+	if (!self->asked_s)
+		return;
+	if (spent_ms >= self->asked_s * UINT64_C(10) * HELD_PERCENT)
 		self->is_held = true;
 	else if (!is_new)
 		self->is_held = false;
@@ -343,6 +349,7 @@ static bool control__take_answer(struct control *self, const struct http_reply *
 	if (self->failures)
 		log_info("control: heartbeats work again, failures=%u", self->failures);
 	self->failures = 0;
+	self->is_heard = true;
 	metric__add(METRIC_HEARTBEATS_SENT, 1);
 	/* The Studio's only sign that it did not understand a heartbeat; its "success" is true. */
 	if (strstr(answer.message, "failed to check"))
@@ -383,7 +390,7 @@ static int control__send_beat(struct control *self)
 		.method = "POST",
 		.url = self->url,
 		.headers = (const char *const *)self->headers,
-		.timeout_ms = HEARTBEAT_TIMEOUT_MS + self->wait_s * 1000,
+		.timeout_ms = HEARTBEAT_TIMEOUT_MS + self->asked_s * 1000,
 		.reply_max_bytes = ANSWER_MAX_BYTES,
 	};
 	_auto_buf_ struct buf body;
@@ -404,6 +411,8 @@ static void control__beat(void *arg)
 	int err;
 
 	self->beat_ns = clock_mono_ns();
+	/* Whether the server can be reached at all is to be known at once, not after a held answer. */
+	self->asked_s = self->is_heard ? self->wait_s : 0;
 	err = control__send_beat(self);
 	if (err) {
 		control__failed(self, 0, err, "not sent");
@@ -450,7 +459,7 @@ void control__run_ended(struct control *self, const char *command_id, const stru
 		return;
 	/* One beat right away: the operator sees the end, and what was asked for meanwhile is here sooner. */
 	self->beat_again = true;
-	if (self->call && self->wait_s && spent_ms >= RENEW_AFTER_MS) {
+	if (self->call && self->asked_s && spent_ms >= RENEW_AFTER_MS) {
 		self->is_renewing = true;
 		net_call__cancel(self->call);
 		self->is_renewing = false;
