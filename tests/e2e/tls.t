@@ -55,7 +55,7 @@ knows() { hosts | grep -q "\"$1\""; }
 
 # start_daemon NAME PORT FLAG...: as host NAME, its pid in $daemon, its words in NAME.log
 start_daemon() {
-	"$O/pulseprofd" --enable-heartbeat-server --upload-results --service-name test --token-file "$token_file" \
+	PULSEPROF_LONG_POLL=no "$O/pulseprofd" --enable-heartbeat-server --upload-results --service-name test --token-file "$token_file" \
 		--heartbeat-interval 1 --hostname "$1" --api-server "https://localhost:$2" \
 		--server-host "https://localhost:$2" "${@:3}" >"$1.out" 2>"$1.log" &
 	daemon=$!
