@@ -6,15 +6,14 @@ import shutil
 import tempfile
 import threading
 
+from page_orders import (check_continuous, check_daemon, check_failure, check_keys, check_many, check_order, check_parts,
+                         go, pick, press)
 from studio_rig import Studio, Tap, wait_for
 from webdriver import Browser
 
 NAMES = {"markup": "<img src=x onerror=window.pwned=1>", "script": "</script><script>window.pwned=1</script>",
          "lines": "two\u2028lines\u2029", "bidi": "host\u202egpj.exe", "control": "tab\tbell\u0007",
          "quotes": "\"';-- \\", "proto": "__proto__"}
-STATE = """const r = [...document.querySelectorAll('#hosts tr')].find(
-    (x) => x.querySelector('.name b').textContent === arguments[0]);
-    return r ? r.querySelector('.badge').textContent : null;"""
 # Tries everything that a page could want from its surroundings, and says what it got.
 HOSTILE_PAGE = """<!doctype html><title>x</title><body><p id=here>uploaded</p><script>
 const got = {}; const attempt = (name, fn) => { try { got[name] = String(fn()); } catch (e) { got[name] = "refused"; } };
@@ -76,40 +75,6 @@ def check_token(browser, studio, tap):
     browser.shot("2-empty")
 
 
-def check_order(browser, studio, tap):
-    studio.heartbeat()
-    studio.heartbeat("node-8", "search")
-    tap.ok(browser.wait("return document.querySelectorAll('#hosts tr').length === 2;"),
-           "hosts appear by themselves after their heartbeat")
-    tap.equal(browser.run(STATE, "node-7"), "idle", "a host without a command is idle")
-    defaults = browser.run("return [document.getElementById('duration').value, document.getElementById('rate').value];")
-    tap.equal(defaults, ["10", "99"], "10 s at 99 Hz are the defaults")
-    browser.type("#duration", "0")
-    browser.click("#hosts tr:first-child .start")
-    tap.equal(studio.heartbeat().json["profiling_command"], None, "a duration of 0 is not sent")
-    browser.type("#duration", "3")
-    browser.click("#hosts tr:first-child .start")
-    tap.ok(browser.wait("return document.querySelector('#hosts .badge').textContent === 'waiting';"),
-           "an order waits for the next heartbeat", browser.text("#banner"))
-    beat = studio.heartbeat().json
-    config = beat["profiling_command"]["combined_config"] if beat["profiling_command"] else {}
-    tap.equal([config.get("duration"), config.get("frequency"), config.get("continuous")], [3, 99, False],
-              "the agent gets what was clicked")
-    command = beat["command_id"]
-    studio.complete(command)
-    tap.ok(browser.wait("return document.querySelector('#hosts .badge').textContent === 'profiling';"),
-           "the host shows as profiling")
-    tap.ok(browser.wait("return !document.querySelector('#hosts progress').hidden;"), "with a bar of its progress")
-    browser.shot("3-profiling")
-    studio.heartbeat(received_command_ids=[command], last_command_id=command)
-    studio.upload()
-    tap.ok(browser.wait("return document.querySelectorAll('#profiles tr').length === 1;"), "the profile is listed")
-    tap.ok(browser.wait("return document.querySelector('#hosts .badge').textContent === 'idle';"),
-           "and the host is idle again")
-    row = browser.text("#profiles tr")
-    tap.ok(all(word in row for word in ("node-7", "checkout", "10 s", "9")), "with host, length and samples", row)
-
-
 def check_graph(browser, tap):
     browser.click("#profiles .open")
     tap.ok(browser.wait("return !!document.querySelector('#viewer iframe');"), "Open shows a frame")
@@ -125,46 +90,28 @@ def check_graph(browser, tap):
     tap.ok(browser.wait("return document.getElementById('viewer').hidden;"), "Back closes it")
 
 
-def check_failure(browser, studio, tap):
-    studio.order("node-8", "search")
-    command = studio.heartbeat("node-8", "search").json["command_id"]
-    studio.complete(command, "failed", "node-8", "no permission for <b>perf</b>")
-    tap.ok(browser.wait("return document.getElementById('hosts').textContent.includes('no permission for <b>perf</b>');"),
-           "a failed command shows the agent's reason, as text")
-
-
-def check_continuous(browser, studio, tap):
-    browser.click("#continuous")
-    browser.click("#hosts tr:first-child .start")
-    command = wait_for(lambda: studio.heartbeat().json["command_id"])
-    studio.complete(command)
-    tap.ok(browser.wait("return document.querySelector('#hosts .badge').textContent === 'profiling, continuous';"),
-           "a continuous run shows as one")
-    browser.click("#hosts tr:first-child .stop")
-    stop = wait_for(lambda: studio.heartbeat(received_command_ids=[command]).json["command_id"])
-    studio.complete(stop)
-    tap.ok(browser.wait("return document.querySelector('#hosts .badge').textContent === 'idle';"), "Stop ends it")
-    browser.click("#continuous")
-
-
 def check_hostile_names(browser, studio, tap):
     for name in NAMES.values():
         studio.heartbeat(name, name)
         studio.upload(metadata={"hostname": name})
-    browser.wait("return document.querySelectorAll('#hosts tr').length === arguments[0];", 2 + len(NAMES))
-    shown = browser.run("return [...document.querySelectorAll('#hosts .name b')].map((e) => e.textContent);")
+    browser.click("#tab-host")
+    browser.type("#filter", " ")
+    browser.wait("return document.querySelectorAll('#targets tr').length === arguments[0];", 2 + len(NAMES))
+    shown = browser.run("return [...document.querySelectorAll('#targets .name b')].map((e) => e.textContent);")
     tap.ok(NAMES["markup"] in shown and NAMES["script"] in shown, "markup in a host name is text", shown)
     tap.ok("host\u2039U+202E\u203agpj.exe" in shown and "two\u2039U+2028\u203alines\u2039U+2029\u203a" in shown,
            "direction marks and line separators are spelled out", shown)
+    browser.shot("8-hostile")
+    pick(browser, NAMES["markup"], NAMES["proto"])
+    tap.equal(press(browser, "#start"), "2 hosts", "hosts with such names are ordered too")
+    go(browser)
+    got = [wait_for(lambda: studio.heartbeat(name, name).json["profiling_command"]) for name in (NAMES["markup"], NAMES["proto"])]
+    tap.ok(all(got), "and get their profile", got)
     facts = browser.run("return [window.pwned === undefined, document.images.length, document.scripts.length];")
     tap.equal(facts, [True, 0, 1], "no name became an element or ran")
     browser.type("#filter", "onerror")
-    tap.ok(browser.wait("return document.querySelectorAll('#hosts tr').length === 1;"), "a hostile name can be filtered")
-    browser.click("#hosts tr:first-child .start")
-    got = wait_for(lambda: studio.heartbeat(NAMES["markup"], NAMES["markup"]).json["profiling_command"])
-    tap.ok(got, "and ordered a profile")
+    tap.ok(browser.wait("return document.querySelectorAll('#targets tr').length === 1;"), "a hostile name can be filtered")
     browser.type("#filter", " ")
-    browser.shot("5-hostile")
 
 
 def check_hostile_page(browser, studio, tap):
@@ -241,6 +188,10 @@ def main():
         check_failure(browser, studio, tap)
         check_continuous(browser, studio, tap)
         check_hostile_names(browser, studio, tap)
+        check_many(browser, studio, tap)
+        check_keys(browser, tap)
+        check_parts(browser, studio, tap)
+        check_daemon(browser, studio, folder, tap)
         check_secrets(browser, studio, tap)
         check_hostile_page(browser, studio, tap)
         check_restart(browser, studio, tap)

@@ -23,7 +23,7 @@ METADATA = {
 LINES = "0;;myapp;_start;main;work;do_syscall_64_[k];ksys_read_[k] 7\n0;web;nginx;[unknown];ngx_worker 2"
 
 
-def wait_for(what, seconds=10):
+def wait_for(what, seconds=30):
     """The first true answer of what(), or its last."""
     deadline = time.monotonic() + seconds
     while True:

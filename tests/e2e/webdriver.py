@@ -53,7 +53,7 @@ class Browser:
     def run(self, script, *args):
         return self.call("POST", "/execute/sync", {"script": script, "args": list(args)})
 
-    def wait(self, script, *args, seconds=10):
+    def wait(self, script, *args, seconds=30):
         """The script's first true value, or its last."""
         deadline = time.monotonic() + seconds
         while True:
@@ -72,6 +72,11 @@ class Browser:
         element = self.find(css)
         self.call("POST", f"/element/{element}/clear", {})
         self.call("POST", f"/element/{element}/value", {"text": text})
+
+    def key(self, key):
+        """Pressed where the focus is."""
+        self.call("POST", "/actions", {"actions": [{"type": "key", "id": "keys", "actions": [
+            {"type": "keyDown", "value": key}, {"type": "keyUp", "value": key}]}]})
 
     def text(self, css):
         return self.run("const e = document.querySelector(arguments[0]); return e && e.textContent;", css)

@@ -101,12 +101,26 @@ static void answer_asset(const struct httpd_request *request, const char *mime,
 ASSET(html, "text/html; charset=utf-8", headers_page)
 ASSET(css, "text/css; charset=utf-8", headers_data)
 ASSET(js, "text/javascript; charset=utf-8", headers_data)
+ASSET(call_js, "text/javascript; charset=utf-8", headers_data)
+ASSET(commands_js, "text/javascript; charset=utf-8", headers_data)
+ASSET(fleet_js, "text/javascript; charset=utf-8", headers_data)
+ASSET(order_js, "text/javascript; charset=utf-8", headers_data)
+ASSET(profiles_js, "text/javascript; charset=utf-8", headers_data)
+ASSET(table_js, "text/javascript; charset=utf-8", headers_data)
+ASSET(targets_js, "text/javascript; charset=utf-8", headers_data)
 ASSET(viewer_html, "text/html; charset=utf-8", headers_viewer)
 
 static const struct route routes[] = {
 	{ "/", false, AUTH_NONE, api_asset_html, NULL },
 	{ "/studio.css", false, AUTH_NONE, api_asset_css, NULL },
 	{ "/studio.js", false, AUTH_NONE, api_asset_js, NULL },
+	{ "/studio.call.js", false, AUTH_NONE, api_asset_call_js, NULL },
+	{ "/studio.commands.js", false, AUTH_NONE, api_asset_commands_js, NULL },
+	{ "/studio.fleet.js", false, AUTH_NONE, api_asset_fleet_js, NULL },
+	{ "/studio.order.js", false, AUTH_NONE, api_asset_order_js, NULL },
+	{ "/studio.profiles.js", false, AUTH_NONE, api_asset_profiles_js, NULL },
+	{ "/studio.table.js", false, AUTH_NONE, api_asset_table_js, NULL },
+	{ "/studio.targets.js", false, AUTH_NONE, api_asset_targets_js, NULL },
 	{ "/viewer", false, AUTH_NONE, api_asset_viewer_html, NULL },
 	{ "/api/v1/health_check", false, AUTH_NONE, api_health, NULL },
 	{ "/api/v2/health_check", false, AUTH_NONE, api_health, NULL },
