@@ -100,6 +100,7 @@ int store__tell_run(struct store *self, const struct heartbeat *beat, const stru
 		run_number(run, "samples"), run_number(run, "lost"), now_ms);
 }
 
+/* Until the run is told of, its profile knows the samples. */
 int store__each_command(struct store *self, const struct command_filter *filter, uint32_t max,
 			int (*fn)(void *arg, const struct stored_command *command), void *arg)
 {
@@ -110,8 +111,10 @@ int store__each_command(struct store *self, const struct command_filter *filter,
 		self, &stmt,
 		"SELECT id, request_ids, hostname, service, type, continuous, status, error, config,"
 		" rate_hz, duration_s, made_ms, sent_ms, received_ms, begun_ms, ended_ms,"
-		" coalesce(samples,-1), coalesce(lost,-1), coalesce((SELECT p.id FROM profiles p WHERE"
-		" p.id=c.profile_id), 0) FROM commands c WHERE (?1 IS NULL OR hostname=?1) AND"
+		" coalesce(samples, CASE WHEN NOT continuous THEN coalesce((SELECT sum(p.samples) FROM"
+		" profiles p WHERE p.command_id=c.id), (SELECT p.samples FROM profiles p WHERE"
+		" p.id=c.profile_id)) END, -1), coalesce(lost,-1), coalesce((SELECT p.id FROM profiles"
+		" p WHERE p.id=c.profile_id), 0) FROM commands c WHERE (?1 IS NULL OR hostname=?1) AND"
 		" (?2 IS NULL OR service=?2) AND (?3 IS NULL OR instr(request_ids, ?3))"
 		" ORDER BY seq DESC LIMIT ?4",
 		"ttti", filter->hostname, filter->service, filter->request_id, (int64_t)max);

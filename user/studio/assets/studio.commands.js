@@ -39,7 +39,7 @@ function progress(command) {
 function words(command) {
 	const left = command.begun_ms + command.duration_s * 1000 - now();
 	const samples = command.samples === null || command.samples === undefined ? "" : several(command.samples, "sample") +
-		(command.lost ? `, ${count(command.lost)} lost` : command.state === "done" ? ", none lost" : "");
+		(command.lost ? `, ${count(command.lost)} lost` : command.lost === 0 && command.state === "done" ? ", none lost" : "");
 	if (command.state === "sampling")
 		return command.continuous ? [`for ${span(now() - command.begun_ms)}`, samples].filter(Boolean).join(", ") :
 			left > 0 ? `${remaining(left)} left` : "its profile is on the way";
