@@ -47,6 +47,9 @@ struct httpd_request {
 /* Header or query value of the request, borrowed during the handler; NULL if absent. */
 const char *httpd_call__header(struct httpd_call *self, const char *name);
 const char *httpd_call__query(struct httpd_call *self, const char *name);
+/* All of the query, in its order; value is never NULL. fn's non-zero return ends it and is returned. */
+int httpd_call__each_query(struct httpd_call *self,
+			   int (*fn)(void *arg, const char *name, const char *value), void *arg);
 
 struct httpd_answer {
 	int status;

@@ -259,7 +259,7 @@ def check_ranges(studio, tap):
            {"frequency": 10001}, {"frequency": []}, {"request_type": "restart"}, {"profiling_mode": "wall"},
            {"stop_level": "pod"}, {"target_hosts": {}}, {"target_hosts": ["a"]}, {"target_hosts": {"a": [0]}},
            {"target_hosts": {"a": ["x"]}}, {"target_hosts": {"": None}}, {"continuous": "maybe"}, {"service_name": None},
-           {"additional_args": {"command_type": "stop"}}, {"additional_args": "x"}, {"target_scope": "service"}]
+           {"additional_args": {"command_type": "stop"}}, {"additional_args": "x"}, {"target_scope": "cluster"}]
     wrong = []
     for more in bad:
         reply = studio.order("range", **more)
@@ -354,7 +354,7 @@ def check_result(studio, tap):
     rows = studio.get("/api/metrics/profiling/host_status?service_name=svc&exact_match=true").json
     tap.ok(rows["total_count"] == 1 and rows["hosts"][0]["hostname"] == "res" and
            set(rows["hosts"][0]) == {"id", "service_name", "hostname", "ip_address", "pids", "command_type",
-                                     "profiling_status", "heartbeat_timestamp"}, "host_status has the Studio's form", rows)
+                                     "profiling_status", "heartbeat_timestamp", "state"}, "host_status has the Studio's form", rows)
 
 
 def check_locked(studio, tap):

@@ -40,7 +40,7 @@ class Life:
 def adhoc(studio, tap):
     life = Life(studio, "life-adhoc")
     first = life.beats(1)
-    one, two = life.order(), life.order(frequency=49)
+    one, two = life.order(), life.order(additional_args={"profiler_configs": {"perf": "enabled_smart"}})
     tap.equal([first, life.state(one, two)], [[None], ["pending"] * 2], "agent: two ad hoc orders wait for a heartbeat")
     tap.equal([life.beats(1), life.state(one)], [[one], ["sampling"]], "agent: the first one runs at the next heartbeat")
     tap.equal([life.beats(2), life.runs, life.state(two)], [[two, None], [one], ["received"]],

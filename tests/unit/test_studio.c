@@ -21,9 +21,11 @@
 #include "../../user/studio/store.c"
 #include "../../user/studio/store_commands.c"
 #include "../../user/studio/store_hosts.c"
+#include "../../user/studio/store_inventory.c"
 #include "../../user/studio/store_orders.c"
 #include "../../user/studio/store_profiles.c"
 #include "../../user/studio/store_runs.c"
+#include "../../user/studio/store_subscriptions.c"
 #include "made_profile.h"
 
 #define START_MS 1795392213000ull

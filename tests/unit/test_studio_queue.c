@@ -2,12 +2,15 @@
 /*
  * The studio's queue: what agents get for what they say, and what becomes of commands.
  */
+#include "../../user/studio/secret.c"
 #include "../../user/studio/store.c"
 #include "../../user/studio/store_commands.c"
 #include "../../user/studio/store_hosts.c"
+#include "../../user/studio/store_inventory.c"
 #include "../../user/studio/store_orders.c"
 #include "../../user/studio/store_profiles.c"
 #include "../../user/studio/store_runs.c"
+#include "../../user/studio/store_subscriptions.c"
 
 #include "pp/base/file.h"
 

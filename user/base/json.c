@@ -250,6 +250,11 @@ bool json__is_int(const struct json_object *self)
 	return json_object_is_type(self, json_type_int);
 }
 
+bool json__is_number(const struct json_object *self)
+{
+	return json__is_int(self) || json_object_is_type(self, json_type_double);
+}
+
 bool json__is_bool(const struct json_object *self)
 {
 	return json_object_is_type(self, json_type_boolean);

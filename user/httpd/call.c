@@ -29,6 +29,30 @@ const char *httpd_call__query(struct httpd_call *self, const char *name)
 	return MHD_lookup_connection_value(self->connection, MHD_GET_ARGUMENT_KIND, name);
 }
 
+struct each_query {
+	int (*fn)(void *arg, const char *name, const char *value);
+	void *arg;
+	int err;
+};
+
+static enum MHD_Result on_query(void *arg, enum MHD_ValueKind kind, const char *name,
+				const char *value)
+{
+	struct each_query *self = arg;
+
+	self->err = self->fn(self->arg, name, value ? value : "");
+	return self->err ? MHD_NO : MHD_YES;
+}
+
+int httpd_call__each_query(struct httpd_call *self,
+			   int (*fn)(void *arg, const char *name, const char *value), void *arg)
+{
+	struct each_query each = { fn, arg, 0 };
+
+	(void)MHD_get_connection_values(self->connection, MHD_GET_ARGUMENT_KIND, on_query, &each);
+	return each.err;
+}
+
 static bool response__add_line(struct MHD_Response *response, const char *line)
 {
 	const char *colon = strchr(line, ':');

@@ -3,6 +3,7 @@
  * What agents call: heartbeat and command completion, in the Studio's wire format. Where
  * the real web app keeps silent about a bad value and forgets the host, this answers 422 and says what.
  */
+#include "heartbeat.h"
 #include "internal.h"
 
 #include "pp/base/cleanup.h"
@@ -18,69 +19,9 @@
 #include <string.h>
 #include <strings.h>
 
-#define IDS_MAX 1000
-
 static const char *null_if_empty(const char *text)
 {
 	return *text ? text : NULL;
-}
-
-static const char *check__uuid(struct check *check, const char *name, bool is_required,
-			       char ret_text[UUID_TEXT_BYTES])
-{
-	const char *text = check__str(check, name, is_required);
-
-	ret_text[0] = '\0';
-	if (!*text)
-		return NULL;
-	if (!uuid__parse(text, ret_text))
-		check__fail(check, name, "type_error.uuid", "value is not a valid uuid");
-	return ret_text;
-}
-
-static const struct json_object *check__ids(struct check *check, const char *name)
-{
-	struct json_object *ids = NULL;
-	char uuid[UUID_TEXT_BYTES];
-	const int err = json__get_array(check->body, name, &ids);
-	size_t i;
-
-	if (err == -ENOENT)
-		return NULL;
-	if (err || json__len(ids) > IDS_MAX) {
-		check__fail(check, name, "type_error.list",
-			    "a list of at most 1000 ids is expected");
-		return NULL;
-	}
-	for (i = 0; i < json__len(ids); i++) {
-		if (!uuid__parse(json__str(json__at(ids, i)), uuid)) {
-			check__fail(check, name, "type_error.uuid", "value is not a valid uuid");
-			return NULL;
-		}
-	}
-	return ids;
-}
-
-static void check__address(struct check *check, const char *text)
-{
-	struct in6_addr addr;
-
-	if (*text && inet_pton(AF_INET, text, &addr) != 1 && inet_pton(AF_INET6, text, &addr) != 1)
-		check__fail(check, "ip_address", "value_error.ipvanyaddress",
-			    "value is not a valid IPv4 or IPv6 address");
-}
-
-/* Only looked at, not used: hosts are aged by the studio's own clock. */
-static void check__timestamp(struct check *check)
-{
-	struct json_object *value;
-	int year, month, day, hour, minute;
-
-	if (json__get_any(check->body, "timestamp", &value) || json__is_int(value))
-		return;
-	if (!json__is_str(value) || sscanf(json__str(value), "%4d-%2d-%2d%*1[T ]%2d:%2d", &year,
-					   &month, &day, &hour, &minute) != 5)
-		check__fail(check, "timestamp", "value_error.datetime", "invalid datetime format");
 }
 
 void answer_heartbeat(const struct httpd_request *request, const struct command *command)
@@ -109,47 +50,37 @@ void answer_heartbeat(const struct httpd_request *request, const struct command 
 	answer_json(request, 200, json);
 }
 
+static void answer_beat(struct api *self, const struct httpd_request *request,
+			const struct heartbeat_body *body)
+{
+	struct command command = { 0 };
+	int err;
+
+	err = store__heartbeat(self->store, &body->beat, now_ms(), &command);
+	if (err && err != -ENOENT)
+		answer_failure(request, "record the heartbeat", err);
+	else if (!err || !body->wait_s || !api__wait(self, request, &body->beat, body->wait_s))
+		answer_heartbeat(request, err ? NULL : &command);
+	command__clear(&command);
+}
+
 void api_heartbeat(struct api *self, const struct httpd_request *request)
 {
-	static const char *const statuses[] = { "active", "idle", "error", "offline", NULL };
 	struct json_object *json _auto_json_ = request_json(request);
 	struct check check = { .body = json };
-	char last_id[UUID_TEXT_BYTES];
-	struct command command = { 0 };
-	struct json_object *runs = NULL;
-	struct heartbeat beat;
-	int64_t wait_s;
+	struct heartbeat_body body;
 	int err;
 
 	if (!json)
 		return;
-	beat = (struct heartbeat){
-		.hostname = check__str(&check, "hostname", true),
-		.service = check__str(&check, "service_name", true),
-		.address = check__str(&check, "ip_address", true),
-		.status = check__word(&check, "status", statuses,
-				      "status must be active, idle, error or offline", "active"),
-		.agent_version = null_if_empty(check__str(&check, "agent_version", false)),
-		.run_mode = null_if_empty(check__str(&check, "run_mode", false)),
-		.last_command_id = check__uuid(&check, "last_command_id", false, last_id),
-		.received_ids = check__ids(&check, "received_command_ids"),
-	};
-	(void)json__get_array(json, "pulseprof_runs", &runs);
-	beat.runs = runs;
-	(void)check__ids(&check, "executed_command_ids");
-	check__address(&check, beat.address);
-	check__timestamp(&check);
-	wait_s = check__int(&check, "wait_s", 0, INT32_MAX, "must not be negative", 0);
-	if (check.detail) {
+	err = heartbeat_body__read(&body, &check);
+	if (check.detail)
 		answer_detail(request, check.detail);
-		return;
-	}
-	err = store__heartbeat(self->store, &beat, now_ms(), &command);
-	if (err && err != -ENOENT)
-		answer_failure(request, "record the heartbeat", err);
-	else if (!err || !wait_s || !api__wait(self, request, &beat, (uint32_t)wait_s))
-		answer_heartbeat(request, err ? NULL : &command);
-	command__clear(&command);
+	else if (err)
+		answer_failure(request, "read a heartbeat", err);
+	else
+		answer_beat(self, request, &body);
+	heartbeat_body__clear(&body);
 }
 
 static void answer_success(const struct httpd_request *request, bool success, const char *message)

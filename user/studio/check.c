@@ -9,25 +9,42 @@
 #include "pp/base/json.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define TEXT_MAX_BYTES 1024
+#define NUMBER_MAX     1000000000000000
+#define FAULTS_MAX     50 /* of one body */
 
-void check__fail(struct check *self, const char *name, const char *type, const char *msg)
+struct json_object *check_loc(const char *place, const char *name)
 {
-	struct json_object *item = json__new_object();
 	struct json_object *loc = json__new_array();
+
+	(void)json__add_str(loc, NULL, place);
+	(void)json__add_str(loc, NULL, name);
+	return loc;
+}
+
+void check__fail_at(struct check *self, struct json_object *loc, const char *type, const char *msg)
+{
+	struct json_object *item;
 
 	if (!self->detail)
 		self->detail = json__new_array();
-	(void)json__add_str(loc, NULL, "body");
-	(void)json__add_str(loc, NULL, name);
+	if (json__len(self->detail) >= FAULTS_MAX) {
+		json__put(loc);
+		return;
+	}
+	item = json__new_object();
 	(void)json__add(item, "loc", loc);
 	(void)json__add_str(item, "msg", msg);
 	(void)json__add_str(item, "type", type);
 	(void)json__add(self->detail, NULL, item);
+}
+
+void check__fail(struct check *self, const char *name, const char *type, const char *msg)
+{
+	check__fail_at(self, check_loc("body", name), type, msg);
 }
 
 const char *check__str(struct check *self, const char *name, bool is_required)
@@ -46,25 +63,23 @@ const char *check__str(struct check *self, const char *name, bool is_required)
 	return err ? "" : text;
 }
 
-static bool json_as_int(const struct json_object *json, const char *name, int64_t *ret)
+bool text_whole(const char *text, int64_t *ret)
 {
-	struct json_object *value;
-	const char *text;
-	double number;
 	char *end;
 
-	if (json__get_any(json, name, &value) || json__is_bool(value))
+	errno = 0;
+	*ret = strtoll(text, &end, 10);
+	return *text && !*end && !errno;
+}
+
+bool json_whole(const struct json_object *value, int64_t *ret)
+{
+	if (json__is_str(value))
+		return text_whole(json__str(value), ret);
+	if (!json__is_number(value))
 		return false;
-	if (json__is_str(value)) {
-		text = json__str(value);
-		errno = 0;
-		*ret = strtoll(text, &end, 10);
-		return *text && !*end && !errno;
-	}
-	if (json__get_double(json, name, &number) || !isfinite(number) || fabs(number) > 1e15)
-		return false;
-	*ret = (int64_t)number;
-	return true;
+	*ret = json__int(value); /* no fraction, and the nearest one if it is too large */
+	return *ret > -NUMBER_MAX && *ret < NUMBER_MAX;
 }
 
 int64_t check__int(struct check *self, const char *name, int64_t min, int64_t max, const char *msg,
@@ -75,7 +90,7 @@ int64_t check__int(struct check *self, const char *name, int64_t min, int64_t ma
 
 	if (json__get_any(self->body, name, &value) == -ENOENT)
 		return fallback;
-	if (!json_as_int(self->body, name, &number))
+	if (!json_whole(value, &number))
 		check__fail(self, name, "type_error.integer", "value is not a valid integer");
 	else if (number < min || number > max)
 		check__fail(self, name, "value_error", msg);

@@ -3,7 +3,7 @@
 #define PP_STUDIO_INTERNAL_H
 /*
  * Inside pulseprof-studio. main wires; api decides who may come in and finds the route; api_agent,
- * api_logs, api_status, api_profiles and order answer; check words what is wrong with a body; ingest reads
+ * api_logs, api_status, api_profiles and api_orders answer; check words what is wrong with a body; ingest reads
  * uploads; shelf keeps the profiles' files; store (store.h) is the only one that knows SQL; secret makes
  * what nobody may guess.
  * Loop thread only.
@@ -42,6 +42,12 @@ struct check {
 	const struct json_object *body;
 };
 void check__fail(struct check *self, const char *name, const char *type, const char *msg);
+/* loc: [place, name], to which more may be added; taken. Further faults than 50 are not told. */
+struct json_object *check_loc(const char *place, const char *name);
+void check__fail_at(struct check *self, struct json_object *loc, const char *type, const char *msg);
+/* Whole numbers as the real web app takes them: also in text, fractions are cut off. */
+bool text_whole(const char *text, int64_t *ret);
+bool json_whole(const struct json_object *value, int64_t *ret);
 /* "" and -1 stand for "not given" where is_required is false; null counts as not given. */
 const char *check__str(struct check *self, const char *name, bool is_required);
 int64_t check__int(struct check *self, const char *name, int64_t min, int64_t max, const char *msg,
@@ -50,6 +56,10 @@ bool check__bool(struct check *self, const char *name, bool fallback);
 /* One of the words of a NULL-terminated list. */
 const char *check__word(struct check *self, const char *name, const char *const *words,
 			const char *msg, const char *fallback);
+
+/* heartbeat.c: "" in ret_text and NULL: not given, or not well. */
+const char *check__uuid(struct check *check, const char *name, bool is_required,
+			char ret_text[UUID_TEXT_BYTES]);
 
 /* api.c */
 struct api {
@@ -63,6 +73,7 @@ struct api {
 	const char *server_name; /* further name that we are reached by; or NULL */
 	const char *address;
 	bool is_tls;
+	uint32_t request_hosts_max, profiling_percent_max; /* limits of orders */
 };
 uint64_t now_ms(void); /* Unix time */
 void api__head(void *arg, const struct httpd_request *request);
@@ -98,12 +109,15 @@ void api__show(struct api *self, const struct httpd_request *request,
 /* api_agent.c */
 void answer_heartbeat(const struct httpd_request *request, const struct command *command);
 
-/* api_agent.c, api_upload.c, api_logs.c, order.c, api_status.c, api_profiles.c */
+/* api_agent.c, api_upload.c, api_logs.c, api_orders.c, api_status.c, api_profiles.c */
 void api_heartbeat(struct api *self, const struct httpd_request *request);
 void api_completion(struct api *self, const struct httpd_request *request);
 void api_upload(struct api *self, const struct httpd_request *request);
 void api_logs(struct api *self, const struct httpd_request *request);
 void api_profile_request(struct api *self, const struct httpd_request *request);
+void api_bulk_request(struct api *self, const struct httpd_request *request);
+void api_subscriptions(struct api *self, const struct httpd_request *request);
+void api_workload_status(struct api *self, const struct httpd_request *request);
 void api_host_status(struct api *self, const struct httpd_request *request);
 void api_commands(struct api *self, const struct httpd_request *request);
 void api_hosts(struct api *self, const struct httpd_request *request);

@@ -33,7 +33,7 @@
 struct options {
 	char address[64];
 	uint16_t port;
-	uint32_t connections_max;
+	uint32_t connections_max, request_hosts_max, profiling_percent_max;
 	const char *state_dir;
 	const char *tls_cert, *tls_key;
 	const char *server_name;
@@ -63,6 +63,9 @@ static const char usage_text[] =
 	"  --tls-key FILE\n"
 	"  --server-name NAME     a host name that the studio is reached by, besides its address\n"
 	"  --connections-max N    agents and pages connected at the same time, 16 to 100000 (default 8192)\n"
+	"  --max-request-hosts N  hosts that one order may name, 1 to 50000 (default 1000)\n"
+	"  --max-profiling-percent N  of the hosts of the last day, so many may sample at once by orders of\n"
+	"                         the bulk route, 1 to 100 (default 100)\n"
 	"  --log-level LEVEL      error, warn, info or debug\n"
 	"  --help, --version\n"
 	"\n"
@@ -106,13 +109,16 @@ static bool is_loopback(const char *address)
 	return !strncmp(address, "127.", 4) || !strcmp(address, "::1");
 }
 
-static bool parse_connections(const char *text, struct options *options)
+/* 0, or the exit code + 1. */
+static int parse_number(const char *text, long min, long max, uint32_t *ret)
 {
 	char *end;
-	const long cnt = strtol(text, &end, 10);
+	const long number = strtol(text, &end, 10);
 
-	options->connections_max = (uint32_t)cnt;
-	return !*end && end != text && cnt >= 16 && cnt <= CONNECTIONS_MAX_MAX;
+	if (*end || end == text || number < min || number > max)
+		return 1 + usage_error("bad number", text);
+	*ret = (uint32_t)number;
+	return 0;
 }
 
 /* 0 go on, else the exit code + 1 (so that --help can end with 0). */
@@ -126,10 +132,9 @@ static int parse_option(int option, struct options *options)
 	case 'c': options->tls_cert = optarg; return 0;
 	case 'k': options->tls_key = optarg; return 0;
 	case 'n': options->server_name = optarg; return 0;
-	case 'm':
-		return parse_connections(optarg, options) ?
-			       0 :
-			       1 + usage_error("bad number of connections", optarg);
+	case 'm': return parse_number(optarg, 16, CONNECTIONS_MAX_MAX, &options->connections_max);
+	case 'r': return parse_number(optarg, 1, 50000, &options->request_hosts_max);
+	case 'p': return parse_number(optarg, 1, 100, &options->profiling_percent_max);
 	case 'v':
 		if (!log_level__parse(optarg, &level))
 			return 1 + usage_error("bad log level", optarg);
@@ -150,6 +155,8 @@ static int parse_options(int argc, char **argv, struct options *options)
 		{ "tls-key", required_argument, NULL, 'k' },
 		{ "server-name", required_argument, NULL, 'n' },
 		{ "connections-max", required_argument, NULL, 'm' },
+		{ "max-request-hosts", required_argument, NULL, 'r' },
+		{ "max-profiling-percent", required_argument, NULL, 'p' },
 		{ "log-level", required_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
@@ -162,6 +169,8 @@ static int parse_options(int argc, char **argv, struct options *options)
 		.address = "127.0.0.1",
 		.port = 7878,
 		.connections_max = CONNECTIONS_MAX,
+		.request_hosts_max = 1000,
+		.profiling_percent_max = 100,
 		.state_dir = dir && *dir ? dir : "/var/lib/pulseprof",
 	};
 	while ((option = getopt_long(argc, argv, "", longs, NULL)) != -1) {
@@ -304,6 +313,8 @@ static int studio__listen(struct studio *self)
 	self->api.address = options->address;
 	self->api.server_name = options->server_name;
 	self->api.is_tls = options->tls_cert;
+	self->api.request_hosts_max = options->request_hosts_max;
+	self->api.profiling_percent_max = options->profiling_percent_max;
 	err = api__start_waiting(&self->api, self->loop, httpd.connections_max / 4 * 3);
 	err = err ? err : slow__new(self->loop, &self->api.slow);
 	if (err)

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The operator's profile request, read and submitted. Refuses what no agent could obey, so that an order
- * that was taken is an order that can run.
+ * that was taken is an order that can run. Whom it means: target.c.
  */
-#include "internal.h"
+#include "order.h"
 
 #include "pp/base/cleanup.h"
 #include "pp/base/clock.h"
 #include "pp/base/json.h"
-#include "pp/base/log.h"
 #include "pp/spec.h"
 
 #include <errno.h>
@@ -17,26 +16,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HOSTS_PER_REQUEST_MAX 1000
-#define DURATION_DEFAULT_S    60
-#define RATE_DEFAULT_HZ	      11 /* the Studio's default, not ours */
+#define DURATION_DEFAULT_S 60
+#define RATE_DEFAULT_HZ	   11 /* the Studio's default, not ours */
 
-/* A profile request while it is read. */
-struct order {
-	struct check check;
-	struct new_request request;
-	struct new_command *commands;
-	struct order_text {
-		char id[UUID_TEXT_BYTES];
-		struct buf config;
-	} * texts;
-	const char *type, *mode, *stop_level;
-	int64_t rate_hz, duration_s;
-	struct json_object *args;
-	size_t cnt;
-};
-
-static void order__clear(struct order *self)
+void order__clear(struct order *self)
 {
 	size_t i;
 
@@ -44,6 +27,12 @@ static void order__clear(struct order *self)
 		buf__clear(&self->texts[i].config);
 	free(self->texts);
 	free(self->commands);
+	json__put(self->hosts);
+}
+
+bool order__is_well(const struct order *self)
+{
+	return !self->check.detail && !self->error[0];
 }
 
 struct merge {
@@ -156,36 +145,32 @@ static int order__add_host(void *arg, const char *hostname, struct json_object *
 	return err;
 }
 
-static int order__read_hosts(struct order *self)
+static int order__make_commands(struct order *self, const struct api *api)
 {
-	struct json_object *hosts;
-	const int err = json__get_object(self->check.body, "target_hosts", &hosts);
-	const size_t cnt = err ? 0 : json__len(hosts);
+	const size_t cnt = json__len(self->hosts);
+	char text[64];
 
-	if (err == -EBADMSG)
-		check__fail(&self->check, "target_hosts", "type_error.dict",
-			    "value is not a valid dict");
-	else if (!cnt || cnt > HOSTS_PER_REQUEST_MAX)
-		check__fail(&self->check, "target_hosts", "value_error",
-			    "1 to 1000 hosts must be named");
-	if (err || !cnt || cnt > HOSTS_PER_REQUEST_MAX)
+	if (cnt > api->request_hosts_max) {
+		snprintf(text, sizeof(text), "at most %u hosts at once", api->request_hosts_max);
+		check__fail(&self->check, "target_hosts", "value_error", text);
 		return 0;
-	self->texts = calloc(cnt, sizeof(*self->texts));
-	self->commands = calloc(cnt, sizeof(*self->commands));
+	}
+	self->texts = calloc(cnt + 1, sizeof(*self->texts));
+	self->commands = calloc(cnt + 1, sizeof(*self->commands));
 	if (!self->texts || !self->commands)
 		return -ENOMEM;
-	return json__each(hosts, order__add_host, self);
+	return json__each(self->hosts, order__add_host, self);
 }
 
-static int order__read(struct order *self)
+static void order__read_words(struct order *self)
 {
 	static const char *const types[] = { "start", "stop", NULL };
 	static const char *const modes[] = { "cpu", "allocation", "none", NULL };
 	static const char *const levels[] = { "process", "host", NULL };
-	static const char *const scopes[] = { "host", NULL };
 	struct check *check = &self->check;
+	const char *scope;
+	int i;
 
-	self->request.service = check__str(check, "service_name", true);
 	self->type = check__word(check, "request_type", types,
 				 "request_type must be \"start\" or \"stop\"", NULL);
 	self->mode = check__word(check, "profiling_mode", modes,
@@ -193,85 +178,110 @@ static int order__read(struct order *self)
 				 "cpu");
 	self->stop_level = check__word(check, "stop_level", levels,
 				       "stop_level must be \"process\" or \"host\"", "process");
-	(void)check__word(check, "target_scope", scopes, "only the scope \"host\" is known here",
-			  "host");
+	scope = check__word(check, "target_scope", scope_names,
+			    "target_scope must be one of \"host\", \"service\", \"namespace\","
+			    " \"workload\", \"pod\", \"container\", or \"process\"",
+			    "host");
+	for (i = 0, self->scope = SCOPE_HOST; i < SCOPES; i++)
+		if (!strcmp(scope, scope_names[i]))
+			self->scope = (enum workload_scope)i;
+}
+
+int order__read(struct order *self, struct api *api, uint64_t now_ms)
+{
+	struct check *check = &self->check;
+	int err;
+
+	self->request.service = check__str(check, "service_name", true);
+	order__read_words(self);
+	self->is_dry = check__bool(check, "dry_run", false) || self->is_dry;
 	self->request.is_start = !strcmp(self->type, "start");
 	self->request.stops_host = !strcmp(self->type, "stop") && !strcmp(self->stop_level, "host");
 	self->request.continuous = check__bool(check, "continuous", false);
-	self->duration_s = check__int(
+	self->request.is_service = self->scope == SCOPE_SERVICE;
+	self->request.duration_s = (uint32_t)check__int(
 		check, "duration", 1, SPEC_DURATION_MAX_S,
 		"Duration must be a positive integer (seconds), at most 86400", DURATION_DEFAULT_S);
-	self->rate_hz = check__int(check, "frequency", SPEC_RATE_MIN_HZ, SPEC_RATE_MAX_HZ,
-				   "Frequency must be a positive integer (Hz), at most 10000",
-				   RATE_DEFAULT_HZ);
+	self->request.rate_hz = (uint32_t)check__int(
+		check, "frequency", SPEC_RATE_MIN_HZ, SPEC_RATE_MAX_HZ,
+		"Frequency must be a positive integer (Hz), at most 10000", RATE_DEFAULT_HZ);
 	if (json__get_object(check->body, "additional_args", &self->args) == -EBADMSG)
 		check__fail(check, "additional_args", "type_error.dict",
 			    "value is not a valid dict");
-	self->request.duration_s = (uint32_t)self->duration_s;
-	self->request.rate_hz = (uint32_t)self->rate_hz;
-	return order__read_hosts(self);
+	err = order__find_targets(self, api, now_ms);
+	return err || !order__is_well(self) ? err : order__make_commands(self, api);
 }
 
-static void order__announce(struct api *api, const struct order *self)
+int order__submit(struct order *self, struct api *api, uint64_t now_ms)
 {
 	size_t i;
-
-	for (i = 0; i < self->cnt; i++)
-		api__commands_made(api, self->commands[i].hostname, self->request.service);
-}
-
-static void answer_order(const struct httpd_request *request, const struct order *order,
-			 uint64_t now)
-{
-	struct json_object *json = json__new_object();
-	struct json_object *ids = json__new_array();
-	char text[1200], done[CLOCK_TEXT_BYTES];
-	size_t i;
-
-	snprintf(text, sizeof(text), "%s profiling request submitted successfully for service '%s'",
-		 order->request.is_start ? "Start" : "Stop", order->request.service);
-	for (i = 0; i < order->cnt; i++)
-		(void)json__add_str(ids, NULL, order->texts[i].id);
-	clock_utc_text((now + order->request.duration_s * 1000ull) * 1000000, done);
-	(void)json__add_bool(json, "success", true);
-	(void)json__add_str(json, "message", text);
-	(void)json__add_str(json, "request_id", order->request.id);
-	(void)json__add(json, "command_ids", ids);
-	(void)json__add_str(json, "estimated_completion_time",
-			    order->request.is_start ? done : NULL);
-	answer_json(request, 200, json);
-}
-
-void api_profile_request(struct api *self, const struct httpd_request *request)
-{
-	struct json_object *json _auto_json_ = request_json(request);
-	struct order order = { .check.body = json };
-	const uint64_t now = now_ms();
-	char id[UUID_TEXT_BYTES];
 	int err;
 
-	if (!json)
-		return;
-	err = order__read(&order);
-	err = err || order.check.detail ? err : uuid__make(id);
-	if (!err && !order.check.detail) {
-		order.request.id = id;
-		order.request.commands = order.commands;
-		order.request.command_cnt = order.cnt;
-		err = store__add_request(self->store, &order.request, now);
-		if (!err)
-			order__announce(self, &order);
-	}
+	if (self->is_dry)
+		return 0;
+	err = uuid__make(self->id);
+	self->request.id = self->id;
+	self->request.commands = self->commands;
+	self->request.command_cnt = self->cnt;
+	err = err ? err : store__add_request(api->store, &self->request, now_ms);
 	if (err == -EDQUOT) {
-		err = 0;
-		check__fail(&order.check, "target_hosts", "value_error",
-			    "a host has too many commands that it did not fetch yet");
+		snprintf(self->error, sizeof(self->error),
+			 "a host has too many commands that it did not fetch yet");
+		return 0;
 	}
-	if (order.check.detail)
-		answer_detail(request, order.check.detail);
-	else if (err)
-		answer_failure(request, "submit the request", err);
-	else
-		answer_order(request, &order, now);
-	order__clear(&order);
+	for (i = 0; !err && i < self->cnt; i++)
+		api__commands_made(api, self->commands[i].hostname, self->request.service);
+	return err;
+}
+
+static int list_host(void *arg, const char *hostname, struct json_object *pids)
+{
+	struct json_object *item = json__new_object();
+
+	(void)json__add_str(item, "hostname", hostname);
+	(void)json__add(item, "pids", json__len(pids) ? json__get(pids) : json__new_array());
+	return json__add(arg, NULL, item);
+}
+
+/* Our addition: whom it would reach, for an operator to look at first. */
+static struct json_object *order__answer_dry(const struct order *self)
+{
+	struct json_object *json = json__new_object();
+	struct json_object *hosts = json__new_array();
+
+	(void)json__each(self->hosts, list_host, hosts);
+	(void)json__add_bool(json, "success", true);
+	(void)json__add_str(json, "message", "Dry run: Profiling request validated successfully.");
+	(void)json__add_null(json, "request_id");
+	(void)json__add(json, "command_ids", json__new_array());
+	(void)json__add_null(json, "estimated_completion_time");
+	(void)json__add(json, "hosts", hosts);
+	return json;
+}
+
+struct json_object *order__answer(const struct order *self, uint64_t now_ms)
+{
+	struct json_object *json, *ids;
+	char text[1200], done[CLOCK_TEXT_BYTES], where[48] = "";
+	size_t i;
+
+	if (self->is_dry)
+		return order__answer_dry(self);
+	json = json__new_object();
+	ids = json__new_array();
+	if (self->cnt > 1)
+		snprintf(where, sizeof(where), " across %zu hosts", self->cnt);
+	snprintf(text, sizeof(text),
+		 "%s profiling request submitted successfully for service '%s'%s",
+		 self->request.is_start ? "Start" : "Stop", self->request.service, where);
+	for (i = 0; i < self->cnt; i++)
+		(void)json__add_str(ids, NULL, self->texts[i].id);
+	clock_utc_text((now_ms + self->request.duration_s * 1000ull) * 1000000, done);
+	(void)json__add_bool(json, "success", true);
+	(void)json__add_str(json, "message", text);
+	(void)json__add_str(json, "request_id", self->id);
+	(void)json__add(json, "command_ids", ids);
+	(void)json__add_str(json, "estimated_completion_time",
+			    self->request.is_start ? done : NULL);
+	return json;
 }

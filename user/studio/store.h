@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct inventory;
 struct json_object;
 struct store;
 
@@ -24,9 +25,12 @@ void store__close(struct store *self);
 
 struct heartbeat { /* strings borrowed; NULL where absent */
 	const char *hostname, *service, *address, *status, *agent_version, *run_mode;
+	const char *namespace, *pod_name; /* of the agent itself */
+	const char *events; /* " cycles instructions " */
 	const char *last_command_id;
 	const struct json_object *received_ids; /* array; NULL: an agent without lists */
 	const struct json_object *runs; /* array; NULL: an agent that does not tell of its runs */
+	const struct inventory *inventory; /* NULL: not told of */
 };
 struct command { /* given: command__clear */
 	char id[UUID_TEXT_BYTES];
@@ -50,6 +54,7 @@ struct new_command {
 struct new_request {
 	const char *id, *service;
 	bool is_start, continuous, stops_host;
+	bool is_service; /* of the whole service: starts a subscription if continuous, a stop ends it */
 	uint32_t duration_s, rate_hz;
 	const struct new_command *commands;
 	size_t command_cnt;

@@ -47,6 +47,11 @@ int store__tell_run(struct store *self, const struct heartbeat *beat, const stru
 /* What a command that has reached its agent puts an end to. */
 int store__end_older(struct store *self, const char *id, int64_t now_ms);
 int store__see_host(struct store *self, const struct heartbeat *beat, int64_t now_ms);
+int store__set_inventory(struct store *self, int64_t host, const struct inventory *inventory);
+/* store_subscriptions.c; inside begin and commit. */
+int store__subscribe(struct store *self, const struct new_request *request, int64_t now_ms);
+int store__enrol(struct store *self, const struct heartbeat *beat, int64_t host, int64_t enrolled,
+		 int64_t now_ms);
 
 /* types: 't' const char * (NULL: null), 'i' int64_t, 'f' double; one letter per parameter. */
 int stmt__new(struct store *self, struct stmt *ret_stmt, const char *sql, const char *types, ...);

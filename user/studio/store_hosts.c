@@ -3,6 +3,7 @@
  * Hosts in the store: which have sent a heartbeat, and what they are doing. Not their commands
  * (store_commands.c).
  */
+#include "inventory.h"
 #include "store_db.h"
 
 #include "pp/base/cleanup.h"
@@ -10,33 +11,87 @@
 #include <errno.h>
 
 #define HOSTS_MAX    50000
+#define HOSTS_SPARE  256 /* so many more may be there for a while */
 #define RUN_GRACE_MS 30000 /* a run may show as running this long after its planned end */
 
 extern const char pp_asset_hosts_sql[];
 
-int store__see_host(struct store *self, const struct heartbeat *beat, int64_t now_ms)
+struct seen_host {
+	int64_t id, inventory, enrolled;
+};
+
+/* The hosts that have been silent longest give way; looked at once in a while. */
+static int store__bound_hosts(struct store *self)
+{
+#define SILENT_HOSTS                                        \
+	"(SELECT id FROM hosts ORDER BY last_seen_ms LIMIT" \
+	" max(0, (SELECT count(*) FROM hosts) - ?1))"
+	int err;
+
+	err = store__run(self,
+			 "DELETE FROM processes WHERE container IN"
+			 " (SELECT id FROM containers WHERE host IN " SILENT_HOSTS ")",
+			 "i", (int64_t)HOSTS_MAX);
+	err = err ? err :
+		    store__run(self, "DELETE FROM containers WHERE host IN " SILENT_HOSTS, "i",
+			       (int64_t)HOSTS_MAX);
+	return err ? err :
+		     store__run(self, "DELETE FROM hosts WHERE id IN " SILENT_HOSTS, "i",
+				(int64_t)HOSTS_MAX);
+}
+
+static int store__new_host(struct store *self, const struct heartbeat *beat, int64_t now_ms,
+			   struct seen_host *ret_host)
 {
 	int err;
 
-	err = store__run(
-		self,
-		"UPDATE hosts SET address=?3, status=?4, agent_version=coalesce(?5,agent_version),"
-		" run_mode=coalesce(?6,run_mode), last_seen_ms=?7 WHERE hostname=?1 AND service=?2",
-		"tttttti", beat->hostname, beat->service, beat->address, beat->status,
-		beat->agent_version, beat->run_mode, now_ms);
-	if (err || sqlite3_changes(self->db))
-		return err;
 	err = store__run(self,
 			 "INSERT INTO hosts(hostname,service,address,status,agent_version,run_mode,"
-			 "first_seen_ms,last_seen_ms) VALUES(?1,?2,?3,?4,?5,?6,?7,?7)",
-			 "tttttti", beat->hostname, beat->service, beat->address, beat->status,
-			 beat->agent_version, beat->run_mode, now_ms);
-	return err ? err :
-		     store__run(
-			     self,
-			     "DELETE FROM hosts WHERE id IN (SELECT id FROM hosts ORDER BY last_seen_ms"
-			     " LIMIT max(0, (SELECT count(*) FROM hosts) - ?1))",
-			     "i", (int64_t)HOSTS_MAX);
+			 "namespace,pod_name,events,first_seen_ms,last_seen_ms)"
+			 " VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?10)",
+			 "ttttttttti", beat->hostname, beat->service, beat->address, beat->status,
+			 beat->agent_version, beat->run_mode, beat->namespace, beat->pod_name,
+			 beat->events, now_ms);
+	if (err)
+		return err;
+	*ret_host = (struct seen_host){ sqlite3_last_insert_rowid(self->db), 0, 0 };
+	return ret_host->id % HOSTS_SPARE ? 0 : store__bound_hosts(self);
+}
+
+static int store__update_host(struct store *self, const struct heartbeat *beat, int64_t now_ms,
+			      struct seen_host *ret_host)
+{
+	struct stmt stmt _auto_stmt_ = { 0 };
+	int err;
+
+	err = stmt__new(
+		self, &stmt,
+		"UPDATE hosts SET address=?3, status=?4, agent_version=coalesce(?5,agent_version),"
+		" run_mode=coalesce(?6,run_mode), namespace=?7, pod_name=?8, events=?9,"
+		" last_seen_ms=?10 WHERE hostname=?1 AND service=?2"
+		" RETURNING id, inventory, enrolled",
+		"ttttttttti", beat->hostname, beat->service, beat->address, beat->status,
+		beat->agent_version, beat->run_mode, beat->namespace, beat->pod_name, beat->events,
+		now_ms);
+	err = err ? err : stmt__step(&stmt);
+	if (err <= 0)
+		return err ? err : -ENOENT;
+	*ret_host =
+		(struct seen_host){ stmt__int(&stmt, 0), stmt__int(&stmt, 1), stmt__int(&stmt, 2) };
+	return stmt__step(&stmt); /* done only at its end */
+}
+
+int store__see_host(struct store *self, const struct heartbeat *beat, int64_t now_ms)
+{
+	struct seen_host host = { 0 };
+	int err;
+
+	err = store__update_host(self, beat, now_ms, &host);
+	if (err == -ENOENT)
+		err = store__new_host(self, beat, now_ms, &host);
+	if (!err && beat->inventory && (int64_t)beat->inventory->hash != host.inventory)
+		err = store__set_inventory(self, host.id, beat->inventory);
+	return err ? err : store__enrol(self, beat, host.id, host.enrolled, now_ms);
 }
 
 int store__each_host(struct store *self, uint64_t now_ms,

@@ -262,6 +262,8 @@ int store__add_request(struct store *self, const struct new_request *request, ui
 	int err;
 
 	err = store__begin(self);
+	if (!err && request->is_service)
+		err = store__subscribe(self, request, (int64_t)now_ms);
 	err = err ? err : store__add_commands(self, request, now_ms);
 	err = err ? err :
 		    store__run(

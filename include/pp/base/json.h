@@ -40,6 +40,7 @@ bool json__is_array(const struct json_object *self);
 bool json__is_str(const struct json_object *self);
 bool json__is_null(const struct json_object *self);
 bool json__is_int(const struct json_object *self);
+bool json__is_number(const struct json_object *self);
 bool json__is_bool(const struct json_object *self);
 /* Values borrowed from self. */
 int json__get_str(const struct json_object *self, const char *name, const char **ret_str);

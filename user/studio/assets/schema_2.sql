@@ -27,13 +27,14 @@ CREATE INDEX profiles_command ON profiles(command_id) WHERE command_id NOT NULL;
 ALTER TABLE hosts ADD COLUMN tells_runs INTEGER NOT NULL DEFAULT 0; -- answers process stops itself
 ALTER TABLE hosts ADD COLUMN namespace TEXT;
 ALTER TABLE hosts ADD COLUMN pod_name TEXT;
-ALTER TABLE hosts ADD COLUMN events TEXT; -- perf_supported_events, JSON; NULL: never said
+ALTER TABLE hosts ADD COLUMN events TEXT; -- " cycles instructions "; NULL: not said
 ALTER TABLE hosts ADD COLUMN inventory INTEGER NOT NULL DEFAULT 0; -- hash of what the tables below hold
+ALTER TABLE hosts ADD COLUMN enrolled INTEGER NOT NULL DEFAULT 0; -- the newest subscription that it was offered
 CREATE INDEX hosts_service ON hosts(service, last_seen_ms);
 
 CREATE TABLE containers(
 	id INTEGER PRIMARY KEY,
-	host INTEGER NOT NULL REFERENCES hosts(id),
+	host INTEGER NOT NULL REFERENCES hosts(id), hash INTEGER NOT NULL,
 	container_id TEXT, container_name TEXT NOT NULL, runtime TEXT,
 	namespace TEXT, pod_name TEXT, workload_name TEXT, workload_kind TEXT);
 CREATE INDEX containers_host ON containers(host);
