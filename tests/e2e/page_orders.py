@@ -18,6 +18,17 @@ def container(name, pod, namespace, *processes):
             "processes": [{"pid": pid, "process_name": comm} for pid, comm in processes]}
 
 
+FLEET = {"k8s-1": ("shop", [container("cart", "cart-a", "prod", (11, "java"), (12, "sh")),
+                            container("proxy", "proxy-x", "system", (13, "envoy"))]),
+         "k8s-2": ("shop", [container("cart", "cart-b", "prod", (21, "java"))]),
+         "k8s-3": ("pay", [container("pay", "pay-a", "prod", (31, "java"))])}
+
+
+def beat(studio, host, **more):
+    service, containers = FLEET[host]
+    return studio.heartbeat(host, service, containers=containers, **more).json
+
+
 def tab(browser, scope, rows):
     browser.click(f"#tab-{scope}")
     return browser.wait("return document.querySelectorAll('#targets tr').length === arguments[0];", rows)
@@ -118,10 +129,8 @@ def check_continuous(browser, studio, tap):
 
 
 def check_scopes(browser, studio, tap):
-    studio.heartbeat("k8s-1", "shop", containers=[container("cart", "cart-a", "prod", (11, "java"), (12, "sh")),
-                                                  container("proxy", "proxy-x", "system", (13, "envoy"))])
-    studio.heartbeat("k8s-2", "shop", containers=[container("cart", "cart-b", "prod", (21, "java"))])
-    studio.heartbeat("k8s-3", "pay", containers=[container("pay", "pay-a", "prod", (31, "java"))])
+    for host in FLEET:
+        beat(studio, host)
     counts = {"host": 12, "service": 11, "namespace": 3, "workload": 3, "pod": 4, "container": 4, "process": 5}
     seen = {scope: tab(browser, scope, rows) for scope, rows in counts.items()}
     tap.equal(seen, {scope: True for scope in counts}, "each scope has a tab with its rows")
@@ -132,8 +141,7 @@ def check_scopes(browser, studio, tap):
     tap.equal(press(browser, "#start"), "2 hosts, 3 processes", "pods of two services are ordered together")
     browser.shot("5-pods")
     go(browser)
-    pids = [studio.heartbeat(host, service).json["profiling_command"]["combined_config"]["pids"]
-            for host, service in (("k8s-1", "shop"), ("k8s-3", "pay"))]
+    pids = [beat(studio, host)["profiling_command"]["combined_config"]["pids"] for host in ("k8s-1", "k8s-3")]
     tap.equal(pids, [[11, 12], [31]], "and their hosts get their processes")
     tab(browser, "process", 5)
     browser.type("#filter", "java host:k8s-2")
@@ -141,14 +149,14 @@ def check_scopes(browser, studio, tap):
     pick(browser, "java")
     tap.equal(press(browser, "#start"), "1 host, 1 process", "a process is a target")
     go(browser)
-    beat = studio.heartbeat("k8s-2", "shop").json
-    tap.equal(beat["profiling_command"]["combined_config"]["pids"], [21], "and nothing else is sampled")
-    studio.heartbeat("k8s-2", "shop", received_command_ids=[beat["command_id"]])
+    got = beat(studio, "k8s-2")
+    tap.equal(got["profiling_command"]["combined_config"]["pids"], [21], "and nothing else is sampled")
+    beat(studio, "k8s-2", received_command_ids=[got["command_id"]])
     pick(browser, "java")
     press(browser, "#stop")
     tap.ok(browser.run("return !document.getElementById('level').hidden;"), "processes can be stopped, or all on their hosts")
     go(browser)
-    stop = studio.heartbeat("k8s-2", "shop", received_command_ids=[beat["command_id"]]).json["profiling_command"]
+    stop = beat(studio, "k8s-2", received_command_ids=[got["command_id"]])["profiling_command"]
     tap.equal(stop and stop["command_type"], "stop", "and the host is told")
     browser.type("#filter", "no-such-name")
     tap.ok(browser.wait("return document.getElementById('no-rows').innerText.includes('no-such-name');"),

@@ -7,7 +7,7 @@ import tempfile
 import threading
 
 from page_orders import (check_continuous, check_daemon, check_failure, check_keys, check_many, check_order, check_parts,
-                         go, pick, press)
+                         check_scopes, check_subscription, go, pick, press)
 from studio_rig import Studio, Tap, wait_for
 from webdriver import Browser
 
@@ -188,6 +188,8 @@ def main():
         check_failure(browser, studio, tap)
         check_continuous(browser, studio, tap)
         check_hostile_names(browser, studio, tap)
+        check_scopes(browser, studio, tap)
+        check_subscription(browser, studio, tap)
         check_many(browser, studio, tap)
         check_keys(browser, tap)
         check_parts(browser, studio, tap)

@@ -87,11 +87,13 @@ byId("token-form").addEventListener("submit", async event => {
 /* ---- the address ---- */
 
 function keepPlace() {
-	const { scope, find, offset } = targets.view, words = new URLSearchParams();
+	const { scope, find, offset, offline } = targets.view, words = new URLSearchParams();
 	if (find)
 		words.set("find", find);
 	if (offset)
 		words.set("from", offset);
+	if (offline)
+		words.set("offline", "true");
 	history.replaceState(null, "", `#${scope}${words.size ? `?${words}` : ""}`);
 	byId("viewer-back").href = location.hash;
 }
@@ -109,8 +111,9 @@ function route() {
 	if (!place || !Object.hasOwn(targets.SCOPES, place[1]))
 		return;
 	const words = new URLSearchParams(place[2] || "");
-	const wanted = { scope: place[1], find: words.get("find") || "", offset: Math.max(0, Number.parseInt(words.get("from"), 10) || 0) };
-	if (["scope", "find", "offset"].some(name => wanted[name] !== targets.view[name])) {
+	const wanted = { scope: place[1], find: words.get("find") || "", offline: words.get("offline") === "true",
+		offset: Math.max(0, Number.parseInt(words.get("from"), 10) || 0) };
+	if (Object.keys(wanted).some(name => wanted[name] !== targets.view[name])) {
 		Object.assign(targets.view, wanted);
 		targets.show();
 		refresh();

@@ -3,7 +3,7 @@
  * it would do, and the answer is shown before anything happens. Not the list of what came of it
  * (studio.commands.js).
  */
-import { enrols, request } from "./studio.fleet.js";
+import { request } from "./studio.fleet.js";
 import { SCOPES } from "./studio.targets.js";
 import { add, byId, count, several, visible } from "./studio.table.js";
 
@@ -70,16 +70,19 @@ function describe() {
 function notes() {
 	const { type, scope, level, rows } = order, list = [], continuous = byId("continuous").checked;
 	const names = [...new Set(rows.map(row => visible(row.serviceName)))].join(", ");
-	if (type === "start" && continuous && scope === "service" && enrols)
+	if (type === "start" && continuous && scope === "service")
 		list.push(`New hosts of ${names} are enrolled as they appear, until this is ended.`);
 	if (type === "start" && continuous)
 		list.push("A continuous profile that runs on these hosts is replaced.");
-	if (type === "stop" && scope === "service" && enrols)
+	if (type === "stop" && scope === "service")
 		list.push(`New hosts of ${names} are no longer enrolled.`);
 	if (type === "stop" && level === "host")
 		list.push("Everything that runs on these hosts ends. What was sampled is uploaded.");
 	return list;
 }
+
+/* Worth an order even where no host is left. */
+const endsEnrolment = () => order.type === "stop" && order.scope === "service";
 
 function say(text, isBad) {
 	byId("confirm-state").textContent = text;
@@ -104,7 +107,7 @@ function showHosts(results) {
 		add(list, "li", "error", visible(`${result.service_name}: ${result.error}`));
 	list.hidden = !list.children.length;
 	say(what, false);
-	byId("confirm-go").disabled = !order.hosts.length;
+	byId("confirm-go").disabled = !order.hosts.length && !endsEnrolment();
 	byId("confirm-go").focus();
 }
 

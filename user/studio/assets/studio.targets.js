@@ -33,13 +33,13 @@ export const SCOPES = {
 const TERMS = { service: "service_name", host: "hostname", ip: "ip_address", namespace: "namespace", workload: "workload_name",
 	pod: "pod_name", container: "container_name", process: "process_name", pid: "pids", status: "profiling_status" };
 
-export const view = { scope: "host", find: "", offset: 0 };
+export const view = { scope: "host", find: "", offset: 0, offline: false };
 const chosen = Object.fromEntries(Object.keys(SCOPES).map(scope => [scope, new Map()]));
 let rows = [], changed = () => {}, liveOf = () => null, orderRow = () => {}, turned;
 
 /* "cart service:shop" is what the tab's own name must contain, and what the service's must. */
 function filters() {
-	const query = {};
+	const query = view.offline ? { offline: "true" } : {};
 	for (const word of view.find.trim().split(/\s+/).filter(Boolean)) {
 		const [, term, value] = /^([a-z]+):(.+)$/.exec(word) || [];
 		const name = TERMS[term] || SCOPES[view.scope].filter;
@@ -49,9 +49,9 @@ function filters() {
 }
 
 export async function load() {
-	const { scope, find, offset } = view;
+	const { scope, find, offset, offline } = view;
 	const answer = await workloads(scope, PAGE_ROWS, offset, filters());
-	if (scope !== view.scope || find !== view.find || offset !== view.offset)
+	if (scope !== view.scope || find !== view.find || offset !== view.offset || offline !== view.offline)
 		return;
 	if (!answer.rows.length && offset && answer.totalCount) {
 		view.offset = Math.floor((answer.totalCount - 1) / PAGE_ROWS) * PAGE_ROWS;
@@ -82,11 +82,11 @@ function state(row) {
 		return ["offline", "offline"];
 	if (live)
 		return live;
-	if (row.profilingStatus === "active")
-		return ["profiling", row.profilingMode === "Continuous" ? "continuous" : "profiling"];
-	if (row.commandType !== "N/A" && (row.profilingStatus === "pending" || row.profilingStatus === "sent"))
+	if (row.profilingStatus !== "active")
+		return ["idle", "idle"];
+	if (row.state !== "sampling")
 		return ["waiting", "waiting"];
-	return ["idle", "idle"];
+	return ["profiling", row.profilingMode === "Continuous" ? "continuous" : "profiling"];
 }
 
 function makeRow(element) {
@@ -190,6 +190,7 @@ export function show() {
 	byId("targets").setAttribute("aria-busy", "true");
 	if (byId("filter").value !== view.find)
 		byId("filter").value = view.find;
+	byId("offline").checked = view.offline;
 	byId("filter").placeholder = `Filter ${SCOPES[view.scope].name.toLowerCase()}`;
 	rows = [];
 	byId("targets").replaceChildren();
@@ -199,7 +200,7 @@ export function show() {
 
 function go(to) {
 	const isOther = to.scope && to.scope !== view.scope;
-	Object.assign(view, { offset: 0 }, to);
+	Object.assign(view, { offset: 0, find: byId("filter").value }, to);
 	if (isOther)
 		show();
 	changed();
@@ -234,6 +235,7 @@ export function start(onChange, live, order) {
 		changed();
 	});
 	whenTyped(byId("filter"), () => go({ find: byId("filter").value }));
+	byId("offline").addEventListener("change", () => go({ offline: byId("offline").checked }));
 	byId("clear").addEventListener("click", () => choose(selection(), false));
 	show();
 }
