@@ -88,8 +88,10 @@ check_is "a profile of a host at work succeeds" "$STATUS" 0
 check "it adds up" adds_up host
 check "nothing is lost" holds host '[.lost[]] | add // 0 | . == 0'
 native='(.user_stacks - .user_stacks_jit)'
-loaded="($native - .user_stack_ends.table_not_loaded)"
-check "98 % of the stacks of native code are complete, once their tables are there" holds host \
+# A process that has just called exec or mapped a library is told as stale until it was read again: with a machine
+# crowded by short ones more than with a quiet one.
+loaded="($native - .user_stack_ends.table_not_loaded - .user_stack_ends.stale_mapping)"
+check "98 % of the stacks of native code are complete, once their tables are there and their mappings known" holds host \
 	".user_stack_ends.complete >= 0.98 * $loaded and $loaded > 500"
 check "few were taken before that" holds host "$loaded >= 0.85 * $native"
 echo "# $(fact host "\"complete \(.user_stack_ends.complete) of \($native) native stacks, \" +
