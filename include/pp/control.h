@@ -80,6 +80,8 @@ struct control_end {
 };
 void control__run_ended(struct control *self, const char *command_id,
 			const struct control_end *end);
+/* There may be room again, or quiet hours are over: what waits begins now, not with the next beat. */
+void control__poke(struct control *self);
 /*
  * Appends to an array, for each known command, the oldest first: {"command_id", "type", "state": received,
  * running, stopping, kept or done, "runs", "reported": completed, failed or null, "unsent", "reason"}. -ENOMEM.

@@ -12,8 +12,11 @@
 
 #include <errno.h>
 
+#include <time.h>
+
 #include "fake_host.h"
 #include "fake_operator.h"
+#include "pp/base/clock.h"
 #include "pp/spec_policy.h"
 
 static const char *const headers[] = { "authorization: Basic b3A6c2VjcmV0", "X-Tenant: 7", NULL };
@@ -139,6 +142,71 @@ static void policy_refuses_with_its_reason(void **state)
 	assert_non_null(host_run(ID(04)));
 }
 
+static void place_that_becomes_free_is_taken_at_once(void **state)
+{
+	host.refuse = -EBUSY;
+	control__start(host.control);
+	command(ID(01), "start", "{\"frequency\":99}");
+	assert_null(host_run(ID(01)));
+	host.refuse = 0;
+	control__poke(host.control);
+	assert_non_null(host_run(ID(01)));
+}
+
+/* Quiet hours around now, for longer than a test takes. */
+static void be_quiet(void)
+{
+	time_t now = (time_t)(clock_real_ns() / 1000000000);
+	struct tm tm = { 0 };
+	uint32_t minute;
+
+	localtime_r(&now, &tm);
+	minute = (uint32_t)(tm.tm_hour * 60 + tm.tm_min);
+	policy.quiet_from = (minute + 24 * 60 - 60) % (24 * 60);
+	policy.quiet_to = (minute + 60) % (24 * 60);
+}
+
+static void be_loud(void)
+{
+	policy.quiet_from = policy.quiet_to;
+}
+
+static void continuous_run_goes_on_after_quiet_hours(void **state)
+{
+	policy.runs_max = 2;
+	control__start(host.control);
+	command(ID(01), "start", "{\"frequency\":99,\"continuous\":true}");
+	command(ID(02), "start", ADHOC);
+	control__run_sampling(host.control, ID(01));
+	reported(ID(01), NULL);
+	be_quiet();
+	host_ends(ID(01), NULL);
+	host_ends(ID(02), NULL);
+	control__poke(host.control);
+	assert_null(host_run(ID(01)));
+	command(ID(03), "start",
+		"{\"frequency\":99,\"continuous\":true}"); /* one that never began is refused */
+	assert_null(host_run(ID(03)));
+	be_loud();
+	control__poke(host.control);
+	assert_non_null(host_run(ID(01)));
+	assert_false(host_run(ID(01))->is_again); /* nothing was interrupted */
+	assert_null(host_run(ID(02))); /* its profile is what it had until then */
+}
+
+static void stop_ends_what_pauses(void **state)
+{
+	control__start(host.control);
+	command(ID(01), "start", "{\"frequency\":99,\"continuous\":true}");
+	control__run_sampling(host.control, ID(01));
+	be_quiet();
+	host_ends(ID(01), NULL);
+	command(ID(02), "stop", "{\"stop_level\":\"host\"}");
+	be_loud();
+	control__poke(host.control);
+	assert_null(host_run(ID(01)));
+}
+
 static void hardware_metrics_are_said_to_be_missing(void **state)
 {
 	control__start(host.control);
@@ -158,6 +226,9 @@ int main(void)
 		TEST(end_of_a_run_does_not_wait_for_a_held_answer),
 		TEST(headers_of_the_operator_go_along),
 		TEST(policy_refuses_with_its_reason),
+		TEST(place_that_becomes_free_is_taken_at_once),
+		TEST(continuous_run_goes_on_after_quiet_hours),
+		TEST(stop_ends_what_pauses),
 		TEST(hardware_metrics_are_said_to_be_missing),
 	};
 

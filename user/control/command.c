@@ -153,6 +153,16 @@ static int commands__may_begin(const struct commands *self, const struct session
 				  ret_why);
 }
 
+static bool commands__is_quiet(const struct commands *self)
+{
+	time_t now = (time_t)(clock_real_ns() / 1000000000);
+	struct tm tm = { 0 };
+
+	localtime_r(&now, &tm);
+	return self->policy &&
+	       spec_policy__is_quiet(self->policy, (uint32_t)(tm.tm_hour * 60 + tm.tm_min));
+}
+
 static void command__end_badly(struct command *command, const char *why)
 {
 	log_warn("control: the run of command '%s' ended badly: %s", command->id, why);
@@ -236,6 +246,12 @@ static void commands__fill(struct commands *self, enum slot slot)
 		if (!command)
 			return;
 		if (commands__may_begin(self, command->spec, &why)) {
+			/* One that has sampled already only pauses, also across a restart. */
+			if (slot == SLOT_CONTINUOUS && command->fate == FATE_COMPLETED &&
+			    commands__is_quiet(self)) {
+				self->continuous = command;
+				return;
+			}
 			commands__drop(self, command, why);
 			(void)commands__save(self);
 			continue;
@@ -323,6 +339,19 @@ void commands__kept(struct commands *self, const char *command_id)
 		command->state = COMMAND_KEPT;
 }
 
+/* Quiet hours ended its run, nobody else: it goes on after them, unless a newer one waits. */
+static bool commands__pause(struct commands *self, struct command *command)
+{
+	if (!command->spec->continuous || command->state != COMMAND_RUNNING ||
+	    command->fate != FATE_COMPLETED || self->continuous || !commands__is_quiet(self))
+		return false;
+	log_info("control: command '%s' pauses for the quiet hours", command->id);
+	command->state = COMMAND_RECEIVED;
+	command->is_begun = false;
+	self->continuous = command;
+	return true;
+}
+
 bool commands__ended(struct commands *self, const char *command_id, const struct control_end *end)
 {
 	struct command *command = commands__running(self, command_id);
@@ -338,7 +367,8 @@ bool commands__ended(struct commands *self, const char *command_id, const struct
 	if (!why && command->state == COMMAND_STOPPING)
 		why = "stopped before the first sample";
 	/* Said only if nothing was said before: a run that gave a profile has been sampling. */
-	commands__drop(self, command, why);
+	if (why || !commands__pause(self, command))
+		commands__drop(self, command, why);
 	(void)commands__save(self);
 	self->is_busy = false;
 	commands__step(self);

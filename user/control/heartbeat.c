@@ -468,6 +468,11 @@ void control__run_ended(struct control *self, const char *command_id, const stru
 		control__schedule(self, false);
 }
 
+void control__poke(struct control *self)
+{
+	commands__poke(self->commands);
+}
+
 int control__list(const struct control *self, struct json_object *list)
 {
 	const struct ledger *ledger = commands__ledger(self->commands);

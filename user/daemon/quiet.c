@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Quiet hours that begin while something runs: the policy keeps new runs from beginning, this ends those that
- * go on. What they collected is kept. Looks at the clock at each full minute, as clocks are set; without
+ * go on. What they collected is kept; continuous ones go on afterwards. Looks at the clock at each full minute, as clocks are set; without
  * quiet hours there is no timer.
  */
 #include <time.h>
@@ -10,6 +10,7 @@
 #include "pp/base/err.h"
 #include "pp/base/log.h"
 #include "pp/base/loop.h"
+#include "pp/control.h"
 
 static void read_clock(uint32_t *ret_minute_of_day, uint32_t *ret_second)
 {
@@ -26,11 +27,15 @@ static void on_minute(void *arg)
 {
 	struct daemon *self = arg;
 	uint32_t minute, second;
+	bool is_quiet;
 
 	read_clock(&minute, &second);
-	if (self->runs && !self->is_stopping && spec_policy__is_quiet(&self->policy, minute)) {
+	is_quiet = spec_policy__is_quiet(&self->policy, minute);
+	if (self->runs && !self->is_stopping && is_quiet) {
 		log_info("daemon: quiet hours, ends its runs");
 		daemon__stop_runs(self);
+	} else if (self->control && !is_quiet) {
+		control__poke(self->control); /* a continuous run goes on after them */
 	}
 	/* a little behind the full minute, so that it has begun */
 	(void)loop_timer__start(self->quiet_timer, (second < 60 ? 60 - second : 1) * 1000ull + 50,

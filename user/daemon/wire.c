@@ -87,6 +87,8 @@ static void end_run_if_done(struct daemon_run *self)
 		end.why = self->why;
 	if (daemon->control && !self->is_local)
 		control__run_ended(daemon->control, self->command_id, &end);
+	else if (daemon->control)
+		control__poke(daemon->control); /* a command may wait for its place */
 	if (self->output_fd >= 0)
 		close(self->output_fd);
 	free(self);
