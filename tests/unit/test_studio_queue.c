@@ -211,7 +211,11 @@ static void a_run_tells_its_end(void **state)
 static void a_profile_ends_the_command_that_it_names(void **state)
 {
 	struct stored_profile profile = {
-		.id = 5, .hostname = "h", .service = "s", .command_id = uuid(1)
+		.id = 5,
+		.hostname = "h",
+		.service = "s",
+		.command_id = uuid(1),
+		.samples = 30 /* until the run is told of */
 	};
 
 	order(0, AD_HOC, "{}");
@@ -220,16 +224,16 @@ static void a_profile_ends_the_command_that_it_names(void **state)
 	BEAT(0);
 	profile.received_ms = (int64_t)clock_ms;
 	assert_int_equal(store__add_profile(store, &profile), 0);
-	assert_string_equal(state_of(1), "done -1 5");
+	assert_string_equal(state_of(1), "done 30 5");
 	assert_string_equal(state_of(0), "received -1 0");
 	profile.id = 6; /* another part of it */
 	assert_int_equal(store__add_profile(store, &profile), 0);
-	assert_string_equal(state_of(1), "done -1 5");
+	assert_string_equal(state_of(1), "done 60 5");
 	assert_string_equal(state_of(0), "received -1 0");
 	profile.id = 7; /* of an agent that does not name commands */
 	profile.command_id = NULL;
 	assert_int_equal(store__add_profile(store, &profile), 0);
-	assert_string_equal(state_of(0), "done -1 7");
+	assert_string_equal(state_of(0), "done 30 7");
 }
 
 static void stops_come_first_then_ad_hoc_then_continuous(void **state)

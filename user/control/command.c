@@ -26,9 +26,6 @@
 #include "pp/metrics.h"
 #include "pp/spec_policy.h"
 
-#define ADHOC_RUNS_MAX	    2 /* once, and once more after an interruption */
-#define CONTINUOUS_RUNS_MAX 20 /* in a row without a sample: it takes us down with it */
-
 enum slot { SLOT_ADHOC, SLOT_CONTINUOUS, SLOT_CNT };
 
 /* Points into the ledger, which forgets none of these. */
@@ -137,30 +134,30 @@ static struct command *commands__take_next(struct commands *self, enum slot slot
 	return next;
 }
 
+static uint32_t minute_of_day(void)
+{
+	time_t now = (time_t)(clock_real_ns() / 1000000000);
+	struct tm tm = { 0 };
+
+	localtime_r(&now, &tm);
+	return (uint32_t)(tm.tm_hour * 60 + tm.tm_min);
+}
+
 /* The policy as of now; runs that go on count, but for the one in our place. */
 static int commands__may_begin(const struct commands *self, const struct session_spec *spec,
 			       const char **ret_why)
 {
 	enum slot slot = spec->continuous ? SLOT_CONTINUOUS : SLOT_ADHOC;
-	time_t now = (time_t)(clock_real_ns() / 1000000000);
 	uint32_t runs = self->running[!slot] != NULL;
-	struct tm tm = { 0 };
 
-	if (!self->policy)
-		return 0;
-	localtime_r(&now, &tm);
-	return spec_policy__check(self->policy, spec, (uint32_t)(tm.tm_hour * 60 + tm.tm_min), runs,
-				  ret_why);
+	return self->policy ?
+		       spec_policy__check(self->policy, spec, minute_of_day(), runs, ret_why) :
+		       0;
 }
 
 static bool commands__is_quiet(const struct commands *self)
 {
-	time_t now = (time_t)(clock_real_ns() / 1000000000);
-	struct tm tm = { 0 };
-
-	localtime_r(&now, &tm);
-	return self->policy &&
-	       spec_policy__is_quiet(self->policy, (uint32_t)(tm.tm_hour * 60 + tm.tm_min));
+	return self->policy && spec_policy__is_quiet(self->policy, minute_of_day());
 }
 
 static void command__end_badly(struct command *command, const char *why)
@@ -385,35 +382,6 @@ void commands__sent(struct commands *self, const char *command_id)
 	(void)commands__save(self);
 }
 
-/*
- * What a process before us left. An ad hoc run whose profile is in the spool is done; one that was interrupted
- * begins once more; a continuous one resumes, unless it never came to a sample many times in a row.
- */
-static bool commands__begins_again(const struct commands *self, struct command *command,
-				   const char **ret_why)
-{
-	const struct control_ops *run = &self->ops.run;
-	bool continuous = command->type == COMMAND_START && command->spec->continuous;
-
-	*ret_why = NULL;
-	if (command->type != COMMAND_START || command->state == COMMAND_KEPT)
-		return false;
-	if (command->state != COMMAND_RECEIVED && !continuous && run->is_kept &&
-	    run->is_kept(run->arg, command->id))
-		return false;
-	if (command->state == COMMAND_RECEIVED)
-		return true;
-	if (command->state == COMMAND_STOPPING)
-		*ret_why = "stopped, and interrupted before its profile was kept";
-	else if (continuous && command->runs >= CONTINUOUS_RUNS_MAX)
-		*ret_why = "interrupted too often before its first sample";
-	else if (!continuous && command->runs >= ADHOC_RUNS_MAX)
-		*ret_why = "interrupted twice, it does not begin a third time";
-	else
-		command->is_again = true;
-	return !*ret_why;
-}
-
 void commands__restore(struct commands *self)
 {
 	size_t i;
@@ -427,7 +395,7 @@ void commands__restore(struct commands *self)
 					 command->fate == FATE_COMPLETED, command->why);
 		if (command->state == COMMAND_DONE)
 			continue;
-		if (!commands__begins_again(self, command, &why)) {
+		if (!command__begins_again(command, &self->ops.run, &why)) {
 			log_info("control: command '%s' does not begin again: %s", command->id,
 				 why ? why : "its profile is in the spool");
 			if (why && command->fate != FATE_OPEN)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * What is known of each command id, and its lines in the journal: a checksum and a JSON object each, so that a
- * damaged line costs one command and not all. Decides nothing and writes no file.
+ * damaged line costs one command and not all. Decides only what of it begins again after a restart, and writes no file.
  */
 #include "internal.h"
 
@@ -16,8 +16,11 @@
 #include "pp/base/hash.h"
 #include "pp/base/json.h"
 
-#define HEAD	  "{\"pulseprof_journal\":1}"
-#define SUM_CHARS 16
+#define ADHOC_RUNS_MAX	    2 /* once, and once more after an interruption */
+#define CONTINUOUS_RUNS_MAX 20 /* in a row without a sample: it takes us down with it */
+
+#define HEAD		    "{\"pulseprof_journal\":1}"
+#define SUM_CHARS	    16
 
 static const char *const state_names[] = { "received", "running", "stopping", "kept", "done" };
 static const char *const type_names[] = { "start", "stop", "unknown" };
@@ -286,4 +289,32 @@ int ledger__parse(struct ledger *self, const char *text, size_t len, uint32_t *r
 	}
 	*ret_damaged = damaged;
 	return 0;
+}
+
+/*
+ * What a process before us left. An ad hoc run whose profile is in the spool is done; one that was interrupted
+ * begins once more; a continuous one resumes, unless it never came to a sample many times in a row.
+ */
+bool command__begins_again(struct command *self, const struct control_ops *run,
+			   const char **ret_why)
+{
+	bool continuous = self->type == COMMAND_START && self->spec->continuous;
+
+	*ret_why = NULL;
+	if (self->type != COMMAND_START || self->state == COMMAND_KEPT)
+		return false;
+	if (self->state != COMMAND_RECEIVED && !continuous && run->is_kept &&
+	    run->is_kept(run->arg, self->id))
+		return false;
+	if (self->state == COMMAND_RECEIVED)
+		return true;
+	if (self->state == COMMAND_STOPPING)
+		*ret_why = "stopped, and interrupted before its profile was kept";
+	else if (continuous && self->runs >= CONTINUOUS_RUNS_MAX)
+		*ret_why = "interrupted too often before its first sample";
+	else if (!continuous && self->runs >= ADHOC_RUNS_MAX)
+		*ret_why = "interrupted twice, it does not begin a third time";
+	else
+		self->is_again = true;
+	return !*ret_why;
 }

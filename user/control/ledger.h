@@ -60,6 +60,10 @@ const char *ledger__id(const struct ledger *self, size_t i, bool reported_only);
 void ledger__clear(struct ledger *self);
 void command__set_why(struct command *self, const char *why); /* copied, made printable, cut */
 void command__done(struct command *self); /* and its spec freed */
+/* Of one that a process before us left, not done yet. False: *ret_why it does not, NULL: its profile is safe. */
+struct control_ops;
+bool command__begins_again(struct command *self, const struct control_ops *run,
+			   const char **ret_why);
 const char *command_state__name(enum command_state state);
 /* A line each, with a checksum. -ENOMEM, -E2BIG. */
 int ledger__print(const struct ledger *self, struct buf *out);
