@@ -8,6 +8,7 @@ from studio_rig import O, wait_for
 ROW = """const row = [...document.querySelectorAll('#targets tr')].find(
     (x) => x.querySelector('.name b').textContent === arguments[0]);"""
 STATE = ROW + "return row ? row.querySelector('.badge').textContent : null;"
+SHOWS = ROW + "return !!row && row.querySelector('.badge').textContent === arguments[1];"
 PICK = ROW + "row.querySelector('.pick input').click(); return true;"
 LINE = "const e = document.querySelector('#orders li'); return e ? e.innerText : '';"
 
@@ -77,7 +78,7 @@ def check_order(browser, studio, tap):
     browser.shot("3-confirm")
     tap.equal(studio.heartbeat().json["profiling_command"], None, "asking is no order")
     go(browser)
-    tap.ok(browser.wait(STATE + "", "node-7") and browser.wait(ROW + "return row.querySelector('.badge').textContent === 'waiting';", "node-7"),
+    tap.ok(browser.wait(SHOWS, "node-7", "waiting"),
            "an order waits for the next heartbeat", browser.text("#banner"))
     tap.ok(line(browser, "node-7", "checkout · 3 s at 99 Hz", "waiting"), "and is listed", browser.run(LINE))
     beat = studio.heartbeat().json
@@ -91,7 +92,7 @@ def check_order(browser, studio, tap):
     studio.complete(command)
     tap.ok(line(browser, "sampling", "s left"), "sampled", browser.run(LINE))
     tap.ok(browser.wait("return !document.querySelector('#orders li progress').hidden;"), "with a bar of its progress")
-    tap.ok(browser.run(STATE, "node-7").startswith("profiling, "), "and the host shows as profiling")
+    tap.ok(browser.wait(SHOWS, "node-7", "profiling"), "and the host shows as profiling", browser.run(STATE, "node-7"))
     browser.shot("4-sampling")
     studio.upload()
     tap.ok(line(browser, "done", "Flame graph"), "and done once its profile has come", browser.run(LINE))
@@ -116,15 +117,14 @@ def check_continuous(browser, studio, tap):
     go(browser)
     command = wait_for(lambda: studio.heartbeat().json["command_id"])
     studio.complete(command)
-    tap.ok(browser.wait(ROW + "return row.querySelector('.badge').textContent === 'continuous';", "node-7"),
+    tap.ok(browser.wait(SHOWS, "node-7", "continuous"),
            "a continuous run shows as one", browser.run(STATE, "node-7"))
-    browser.click("#orders li .stop")
-    browser.wait("return !document.getElementById('confirm-go').disabled;")
+    press(browser, "#orders li .stop")
     go(browser)
     stop = wait_for(lambda: studio.heartbeat(received_command_ids=[command]).json["command_id"])
     studio.complete(stop)
     studio.heartbeat(received_command_ids=[command, stop], last_command_id=stop)
-    tap.ok(browser.wait(ROW + "return row.querySelector('.badge').textContent === 'idle';", "node-7"), "Stop ends it")
+    tap.ok(browser.wait(SHOWS, "node-7", "idle"), "Stop ends it")
     browser.run("document.getElementById('once').click();")
 
 
@@ -158,6 +158,15 @@ def check_scopes(browser, studio, tap):
     go(browser)
     stop = beat(studio, "k8s-2", received_command_ids=[got["command_id"]])["profiling_command"]
     tap.equal(stop and stop["command_type"], "stop", "and the host is told")
+    browser.type("#filter", "cart-b")
+    tab(browser, "pod", 1)
+    pick(browser, "cart-b")
+    studio.heartbeat("k8s-2", "shop")
+    browser.click("#start")
+    tap.ok(browser.wait("return document.getElementById('confirm-state').textContent.includes('No active targets') && "
+                        "document.getElementById('confirm-go').disabled;"), "a pod that is gone meanwhile is said to be gone")
+    browser.click("#confirm-cancel")
+    browser.click("#clear")
     browser.type("#filter", "no-such-name")
     tap.ok(browser.wait("return document.getElementById('no-rows').innerText.includes('no-such-name');"),
            "a filter that matches nothing says so")
@@ -174,8 +183,7 @@ def check_subscription(browser, studio, tap):
     tap.ok(browser.wait("return document.getElementById('subscriptions').innerText.includes('shop');"), "which is shown as such")
     browser.shot("6-subscription")
     tap.ok(studio.heartbeat("k8s-new", "shop").json["profiling_command"], "a new host's first heartbeat brings the start")
-    browser.click("#subscriptions button")
-    browser.wait("return !document.getElementById('confirm-go').disabled;")
+    press(browser, "#subscriptions button")
     go(browser)
     tap.ok(browser.wait("return document.getElementById('subscriptions').hidden;"), "it can be ended")
     tap.equal(studio.heartbeat("k8s-newer", "shop").json["profiling_command"], None, "and enrols nobody any more")
@@ -203,6 +211,28 @@ def check_many(browser, studio, tap):
     browser.key("\ue00c")
     tap.ok(browser.wait("return !document.getElementById('confirm').open;"), "Escape leaves the question")
     browser.click("#clear")
+
+
+def check_crowd(browser, studio, tap):
+    """After check_many: its hosts are one service."""
+    browser.type("#filter", "crowd")
+    tab(browser, "service", 1)
+    pick(browser, "crowd")
+    tap.equal(press(browser, "#start"), "40 hosts", "a service is ordered as a whole")
+    go(browser)
+    tap.ok(line(browser, "40 hosts", "crowd", "40 waiting"), "which is one order", browser.run(LINE))
+    command = studio.heartbeat("many-00", "crowd").json["command_id"]
+    studio.complete(command, "failed", "many-00", "no permission")
+    studio.heartbeat("many-07", "crowd")
+    tap.ok(line(browser, "38 waiting", "1 sent", "1 failed"), "that tells how many are how far", browser.run(LINE))
+    browser.click("#orders li .more")
+    tap.ok(browser.wait("return document.querySelectorAll('#orders .hosts li').length === 40;"), "and shows them on request")
+    first = "return ['b', '.badge', '.sub'].map((css) => document.querySelector('#orders .hosts li').querySelector(css).textContent);"
+    tap.equal(browser.run(first), ["many-00", "failed", "no permission"], "those that need a look first")
+    browser.shot("7-crowd")
+    tap.equal(press(browser, "#orders li .stop"), "39 hosts", "all that is not over is stopped together")
+    go(browser)
+    tap.ok(line(browser, "39 hosts", "crowd · stop"), "as one order", browser.run(LINE))
 
 
 def check_keys(browser, tap):

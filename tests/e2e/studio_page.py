@@ -6,8 +6,8 @@ import shutil
 import tempfile
 import threading
 
-from page_orders import (check_continuous, check_daemon, check_failure, check_keys, check_many, check_order, check_parts,
-                         check_scopes, check_subscription, go, pick, press)
+from page_orders import (check_continuous, check_crowd, check_daemon, check_failure, check_keys, check_many, check_order,
+                         check_parts, check_scopes, check_subscription, go, pick, press)
 from studio_rig import Studio, Tap, wait_for
 from webdriver import Browser
 
@@ -170,7 +170,7 @@ def check_restart(browser, studio, tap):
 
 
 def check_console(browser, tap):
-    noise = ("401", "ERR_CONNECTION_REFUSED", "/viewer", "srcdoc", "Content Security Policy", "sandbox")
+    noise = ("401", "422", "ERR_CONNECTION_REFUSED", "/viewer", "srcdoc", "Content Security Policy", "sandbox")
     errors = [entry["message"] for entry in browser.logs("browser")
               if entry["level"] == "SEVERE" and not any(word in entry["message"] for word in noise)]
     tap.equal(errors, [], "the page's console shows no error of its own")
@@ -191,6 +191,7 @@ def main():
         check_scopes(browser, studio, tap)
         check_subscription(browser, studio, tap)
         check_many(browser, studio, tap)
+        check_crowd(browser, studio, tap)
         check_keys(browser, tap)
         check_parts(browser, studio, tap)
         check_daemon(browser, studio, folder, tap)

@@ -138,6 +138,7 @@ static const struct route routes[] = {
 	{ "/api/studio/hosts", false, AUTH_TOKEN, api_hosts, NULL },
 	{ "/api/studio/subscriptions", false, AUTH_TOKEN, api_subscriptions, NULL },
 	{ "/api/studio/commands", false, AUTH_TOKEN, api_commands, NULL },
+	{ "/api/studio/orders", false, AUTH_TOKEN, api_orders, NULL },
 	{ "/api/studio/profiles", false, AUTH_TOKEN, api_profiles, NULL },
 	{ "/api/studio/profiles/", false, AUTH_TOKEN, NULL, api_profile },
 };

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The list of commands and what became of them: GET /api/studio/commands.
+ * What became of the orders: each command, and the commands of a request together.
  */
 #include "internal.h"
+#include "store_fleet.h"
 
 #include "pp/base/cleanup.h"
 #include "pp/base/json.h"
 
 #include <string.h>
 
-#define COMMANDS_LISTED_MAX 200
+#define COMMANDS_LISTED	    200 /* unless more are asked for */
+#define COMMANDS_LISTED_MAX INT64_C(2000)
+#define ORDERS_LISTED_MAX   100
 
 static void add_time(struct json_object *item, const char *name, int64_t ms)
 {
@@ -82,11 +85,15 @@ void api_commands(struct api *self, const struct httpd_request *request)
 		.service = httpd_call__query(request->call, "service"),
 		.request_id = httpd_call__query(request->call, "request_id"),
 	};
+	const char *limit = httpd_call__query(request->call, "limit");
+	int64_t max = COMMANDS_LISTED;
 	struct json_object *list = json__new_array();
 	struct json_object *json;
-	const int err =
-		store__each_command(self->store, &filter, COMMANDS_LISTED_MAX, list_command, list);
+	int err;
 
+	if (limit && text_whole(limit, &max))
+		max = min_of(max_of(max, INT64_C(0)), COMMANDS_LISTED_MAX);
+	err = store__each_command(self->store, &filter, (uint32_t)max, list_command, list);
 	if (err) {
 		json__put(list);
 		answer_failure(request, "list the commands", err);
@@ -96,4 +103,50 @@ void api_commands(struct api *self, const struct httpd_request *request)
 	(void)json__add_u64(json, "now_ms", now_ms());
 	(void)json__add(json, "commands", list);
 	answer_json(request, 200, json);
+}
+
+static int list_order(void *arg, const struct stored_order *order)
+{
+	struct json_object *item = json__new_object();
+	struct json_object *states = json__new_object();
+	int i;
+
+	(void)json__add_str(item, "request_id", order->request_id);
+	(void)json__add_str(item, "id", order->command_id);
+	(void)json__add_str(item, "hostname", order->hostname);
+	(void)json__add_str(item, "service", order->service);
+	(void)json__add_str(item, "type", order->type);
+	(void)json__add_bool(item, "continuous", order->is_continuous);
+	(void)json__add_str(item, "state", order->state);
+	(void)json__add_str(item, "reason", order->reason);
+	(void)json__add_int(item, "rate_hz", order->rate_hz);
+	(void)json__add_int(item, "duration_s", order->duration_s);
+	(void)json__add_int(item, "made_ms", order->made_ms);
+	add_time(item, "begun_ms", order->begun_ms);
+	add_count(item, "samples", order->samples);
+	add_count(item, "lost", order->lost);
+	add_time(item, "profile", order->profile);
+	(void)json__add_int(item, "commands", order->cnt);
+	(void)json__add_int(item, "processes", order->pid_cnt);
+	for (i = 0; i < COMMAND_STATES; i++)
+		if (order->state_cnts[i])
+			(void)json__add_int(states, command_states[i], order->state_cnts[i]);
+	(void)json__add(item, "states", states);
+	return json__add(arg, NULL, item);
+}
+
+static int read_orders(void *arg, struct store *store, struct json_object **ret_json)
+{
+	struct json_object *list = json__new_array();
+	const int err = store__each_order(store, ORDERS_LISTED_MAX, list_order, list);
+
+	*ret_json = json__new_object();
+	(void)json__add_u64(*ret_json, "now_ms", now_ms());
+	(void)json__add(*ret_json, "orders", list);
+	return err;
+}
+
+void api_orders(struct api *self, const struct httpd_request *request)
+{
+	api__read(self, request, read_orders, NULL);
 }

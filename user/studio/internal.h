@@ -120,6 +120,7 @@ void api_subscriptions(struct api *self, const struct httpd_request *request);
 void api_workload_status(struct api *self, const struct httpd_request *request);
 void api_host_status(struct api *self, const struct httpd_request *request);
 void api_commands(struct api *self, const struct httpd_request *request);
+void api_orders(struct api *self, const struct httpd_request *request);
 void api_hosts(struct api *self, const struct httpd_request *request);
 void api_profiles(struct api *self, const struct httpd_request *request);
 void api_profile(struct api *self, const struct httpd_request *request, const char *rest);

@@ -81,7 +81,7 @@ struct stored_command {
 struct command_filter { /* NULL: any */
 	const char *hostname, *service, *request_id;
 };
-/* Newest first. */
+/* Newest first; of one request those first that need a look. */
 int store__each_command(struct store *self, const struct command_filter *filter, uint32_t max,
 			int (*fn)(void *arg, const struct stored_command *command), void *arg);
 /* The Studio's word for a state of ours. */

@@ -15,6 +15,7 @@
 
 extern const char pp_asset_host_status_sql[], pp_asset_targets_sql[];
 extern const char pp_asset_workloads_sql[], pp_asset_workload_counts_sql[];
+extern const char pp_asset_orders_sql[];
 
 const char *const scope_names[SCOPES + 1] = {
 	"service", "namespace", "host", "workload", "pod", "container", "process", NULL,
@@ -250,4 +251,45 @@ int store__is_busy(struct store *self, const char *hostname, const char *service
 		"tt", hostname, service);
 
 	return err ? err : stmt__step(&stmt);
+}
+
+/* As in orders.sql. */
+const char *const command_states[COMMAND_STATES] = {
+	"pending", "sent",    "received",   "sampling", "done",
+	"failed",  "expired", "superseded", "stopped",
+};
+
+int store__each_order(struct store *self, uint32_t max,
+		      int (*fn)(void *arg, const struct stored_order *order), void *arg)
+{
+	struct stmt stmt _auto_stmt_ = { 0 };
+	int i, err;
+
+	err = stmt__new(self, &stmt, pp_asset_orders_sql, "i", (int64_t)max);
+	while (!err && (err = stmt__step(&stmt)) == 1) {
+		struct stored_order order = {
+			.request_id = stmt__text(&stmt, 0),
+			.command_id = stmt__text(&stmt, 1),
+			.hostname = stmt__text(&stmt, 2),
+			.service = stmt__text(&stmt, 3),
+			.type = stmt__text(&stmt, 4),
+			.is_continuous = stmt__int(&stmt, 5),
+			.state = stmt__text(&stmt, 6),
+			.reason = stmt__text(&stmt, 7),
+			.rate_hz = stmt__int(&stmt, 8),
+			.duration_s = stmt__int(&stmt, 9),
+			.made_ms = stmt__int(&stmt, 10),
+			.begun_ms = stmt__int(&stmt, 11),
+			.profile = stmt__int(&stmt, 12),
+			.samples = stmt__int(&stmt, 13),
+			.lost = stmt__int(&stmt, 14),
+			.cnt = stmt__int(&stmt, 15),
+			.pid_cnt = stmt__int(&stmt, 16),
+		};
+
+		for (i = 0; i < COMMAND_STATES; i++)
+			order.state_cnts[i] = stmt__int(&stmt, 17 + i);
+		err = fn(arg, &order);
+	}
+	return err;
 }

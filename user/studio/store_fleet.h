@@ -78,6 +78,23 @@ int store__capacity(struct store *self, int64_t since_ms, int64_t *ret_hosts, in
 /* 1: has a start that is not over. */
 int store__is_busy(struct store *self, const char *hostname, const char *service);
 
+enum { COMMAND_STATES = 9 };
+extern const char *const command_states[COMMAND_STATES];
+
+/* The commands of one request; what is not a count is of its newest. */
+struct stored_order {
+	const char *request_id, *command_id, *hostname, *service, *type, *state, *reason;
+	bool is_continuous;
+	int64_t rate_hz, duration_s, made_ms;
+	int64_t begun_ms; /* the mean of those that sample; 0: none */
+	int64_t profile; /* 0: none */
+	int64_t samples, lost; /* -1: not told */
+	int64_t cnt, pid_cnt, state_cnts[COMMAND_STATES];
+};
+/* Newest first. */
+int store__each_order(struct store *self, uint32_t max,
+		      int (*fn)(void *arg, const struct stored_order *order), void *arg);
+
 struct stored_subscription {
 	const char *service, *request_id;
 	int64_t rate_hz, made_ms, host_cnt;

@@ -101,23 +101,30 @@ int store__tell_run(struct store *self, const struct heartbeat *beat, const stru
 }
 
 /* Until the run is told of, its profile knows the samples. */
+#define LISTED                                                                                    \
+	"SELECT id, request_ids, hostname, service, type, continuous, status, error, config,"     \
+	" rate_hz, duration_s, made_ms, sent_ms, received_ms, begun_ms, ended_ms,"                \
+	" coalesce(samples, CASE WHEN NOT continuous THEN coalesce((SELECT sum(p.samples) FROM"   \
+	" profiles p WHERE p.command_id=c.id), (SELECT p.samples FROM profiles p WHERE"           \
+	" p.id=c.profile_id)) END, -1), coalesce(lost,-1), coalesce((SELECT p.id FROM profiles p" \
+	" WHERE p.id=c.profile_id), 0) FROM commands c WHERE (?1 IS NULL OR hostname=?1) AND"     \
+	" (?2 IS NULL OR service=?2) AND (?3 IS NULL OR instr(request_ids, ?3))"                  \
+	" ORDER BY "
+#define URGENT_FIRST                                                                    \
+	"CASE status WHEN 'failed' THEN 0 WHEN 'expired' THEN 0 WHEN 'sampling' THEN 1" \
+	" WHEN 'received' THEN 2 WHEN 'sent' THEN 3 WHEN 'pending' THEN 4 ELSE 5 END, "
+#define NEWEST_FIRST "seq DESC LIMIT ?4"
+
 int store__each_command(struct store *self, const struct command_filter *filter, uint32_t max,
 			int (*fn)(void *arg, const struct stored_command *command), void *arg)
 {
 	struct stmt stmt _auto_stmt_ = { 0 };
 	int err;
 
-	err = stmt__new(
-		self, &stmt,
-		"SELECT id, request_ids, hostname, service, type, continuous, status, error, config,"
-		" rate_hz, duration_s, made_ms, sent_ms, received_ms, begun_ms, ended_ms,"
-		" coalesce(samples, CASE WHEN NOT continuous THEN coalesce((SELECT sum(p.samples) FROM"
-		" profiles p WHERE p.command_id=c.id), (SELECT p.samples FROM profiles p WHERE"
-		" p.id=c.profile_id)) END, -1), coalesce(lost,-1), coalesce((SELECT p.id FROM profiles"
-		" p WHERE p.id=c.profile_id), 0) FROM commands c WHERE (?1 IS NULL OR hostname=?1) AND"
-		" (?2 IS NULL OR service=?2) AND (?3 IS NULL OR instr(request_ids, ?3))"
-		" ORDER BY seq DESC LIMIT ?4",
-		"ttti", filter->hostname, filter->service, filter->request_id, (int64_t)max);
+	err = stmt__new(self, &stmt,
+			filter->request_id ? LISTED URGENT_FIRST NEWEST_FIRST : LISTED NEWEST_FIRST,
+			"ttti", filter->hostname, filter->service, filter->request_id,
+			(int64_t)max);
 	while (!err && (err = stmt__step(&stmt)) == 1) {
 		const struct stored_command command = {
 			.id = stmt__text(&stmt, 0),

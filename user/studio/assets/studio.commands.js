@@ -1,12 +1,12 @@
 /*
- * What became of the orders. The commands of one request are one line with one progress; a press shows
- * each host's. The studio tells the newest commands only, so that the list stays short whatever the fleet.
+ * What became of the orders. The studio counts the commands of one request together, so that the list stays
+ * short whatever the fleet; a press shows the hosts, those that need a look first.
  */
 import { get, now, setClock } from "./studio.call.js";
 import { enrolments } from "./studio.fleet.js";
 import { add, age, badge, button, byId, count, fill, put, putName, remaining, several, span, time, visible } from "./studio.table.js";
 
-const SHOWN_FIRST = 6, HOSTS_SHOWN = 50;
+const SHOWN_FIRST = 6, HOSTS_SHOWN = 50, HOSTS_STOPPED = 2000;
 const STATES = {
 	pending: ["waiting", "waiting", "for the next heartbeat"],
 	sent: ["waiting", "sent", "not confirmed yet"],
@@ -20,20 +20,18 @@ const STATES = {
 };
 const LIVE = ["pending", "sent", "received", "sampling"];
 
-let groups = [], subscriptions = [], live = new Map(), isLong = false;
-let stopGroup = () => {}, endService = () => {};
-const open = new Set();
+let orders = [], subscriptions = [], isLong = false;
+let stopHosts = () => {}, endService = () => {}, complain = () => {};
+const open = new Map(); /* request_id: its commands */
 
-const hostKey = (hostname, service) => JSON.stringify([hostname, service]);
 const isStop = command => command.type === "stop";
+const inStates = (order, states) => states.reduce((n, state) => n + (order.states[state] || 0), 0);
 
 /* How much of it is over, 0 to 1. */
-function progress(command) {
-	if (!LIVE.includes(command.state))
-		return 1;
-	if (command.state !== "sampling" || command.continuous || !command.begun_ms || !command.duration_s)
-		return 0;
-	return Math.min(1, Math.max(0, (now() - command.begun_ms) / (command.duration_s * 1000)));
+function progress(order) {
+	const isTimed = !order.continuous && order.begun_ms && order.duration_s;
+	const share = isTimed ? Math.min(1, Math.max(0, (now() - order.begun_ms) / (order.duration_s * 1000))) : 0;
+	return (order.commands - inStates(order, LIVE) + share * inStates(order, ["sampling"])) / order.commands;
 }
 
 function words(command) {
@@ -48,45 +46,35 @@ function words(command) {
 	return [samples, command.reason || (samples ? "" : STATES[command.state]?.[2])].filter(Boolean).join("; ");
 }
 
-function what(group) {
-	const c = group.commands[0], pids = group.commands.reduce((sum, each) => sum + (each.pids?.length || 0), 0);
-	const list = [visible(c.service)];
-	if (isStop(c))
-		list.push(pids ? "stop of processes" : "stop");
+function what(order) {
+	const list = [visible(order.service)];
+	if (isStop(order))
+		list.push(order.processes ? "stop of processes" : "stop");
 	else
-		list.push(`${c.continuous ? "continuous" : `${count(c.duration_s)} s`} at ${count(c.rate_hz)} Hz`);
-	if (pids)
-		list.push(several(pids, "process", "processes"));
+		list.push(`${order.continuous ? "continuous" : `${count(order.duration_s)} s`} at ${count(order.rate_hz)} Hz`);
+	if (order.processes)
+		list.push(several(order.processes, "process", "processes"));
 	return list.join(" · ");
 }
 
-function summary(group) {
-	const counts = new Map();
-	for (const { state } of group.commands)
-		counts.set(state, (counts.get(state) || 0) + 1);
-	if (group.commands.length === 1)
-		return [...STATES[group.commands[0].state] || ["past", group.commands[0].state]].slice(0, 2);
-	for (const state of ["sampling", "received", "sent", "pending"])
-		if (counts.has(state))
+/* The class and the word of its badge. */
+function summary(order) {
+	const bad = inStates(order, ["failed", "expired"]);
+	if (order.commands === 1)
+		return (STATES[order.state] || ["past", order.state]).slice(0, 2);
+	for (const state of LIVE.toReversed())
+		if (order.states[state])
 			return STATES[state].slice(0, 2);
-	const bad = (counts.get("failed") || 0) + (counts.get("expired") || 0);
 	if (bad)
-		return ["error", bad === group.commands.length ? "failed" : "partly failed"];
-	return STATES[["done", "stopped", "superseded"].find(state => counts.has(state))].slice(0, 2);
+		return ["error", bad === order.commands ? "failed" : "partly failed"];
+	return STATES[["done", "stopped", "superseded"].find(state => order.states[state])].slice(0, 2);
 }
 
-function tally(group) {
-	const names = new Map();
-	for (const { state } of group.commands) {
-		const name = STATES[state]?.[1] || state;
-		names.set(name, (names.get(name) || 0) + 1);
-	}
-	return [...names].map(([name, n]) => `${count(n)} ${name}`).join(", ");
-}
+const tally = order => Object.entries(order.states).map(([state, n]) => `${count(n)} ${STATES[state]?.[1] || state}`).join(", ");
 
 /* ---- one line ---- */
 
-function makeGroup(element, group) {
+function makeOrder(element, order) {
 	const head = add(element, "div", "line"), name = add(head, "div", "name"), parts = { element };
 	parts.title = add(name, "b");
 	parts.sub = add(name, "span");
@@ -98,41 +86,44 @@ function makeGroup(element, group) {
 	parts.age = add(head, "span", "sub age");
 	const actions = add(head, "div", "actions");
 	parts.more = button(actions, "quiet more", "Hosts", "", () => {
-		open.has(group.key) ? open.delete(group.key) : open.add(group.key);
+		if (!open.delete(order.request_id))
+			open.set(order.request_id, []);
 		draw();
+		loadHosts().catch(complain);
 	});
-	parts.stop = button(actions, "quiet stop", "Stop", "", () => stopGroup(element.item.commands));
+	parts.stop = button(actions, "quiet stop", "Stop", "", () => stop(element.item).catch(complain));
 	parts.result = add(actions, "a", "button quiet result", "Flame graph");
 	parts.hosts = add(element, "ul", "hosts");
-	parts.hosts.id = `order-${group.key}`;
+	parts.hosts.id = `order-${order.request_id}`;
 	parts.more.setAttribute("aria-controls", parts.hosts.id);
+	parts.rest = add(element, "p", "sub rest");
 	return parts;
 }
 
-function updateGroup(parts, group) {
-	const [first] = group.commands, n = group.commands.length, only = n === 1 ? first : null;
-	const isLive = group.commands.some(c => LIVE.includes(c.state)), kind = summary(group);
-	const text = only ? words(only) : tally(group);
+function updateOrder(parts, order) {
+	const only = order.commands === 1, kind = summary(order), isOpen = !only && open.has(order.request_id);
+	const isLive = inStates(order, LIVE) > 0;
 
-	putName(parts.title, only ? first.hostname : several(n, "host"));
-	putName(parts.sub, what(group));
+	putName(parts.title, only ? order.hostname : several(order.commands, "host"));
+	putName(parts.sub, what(order));
 	badge(parts.badge, ...kind);
-	put(parts.words, visible(text));
+	put(parts.words, visible(only ? words(order) : tally(order)));
 	parts.words.className = kind[0] === "error" ? "sub bad" : "sub";
-	const done = group.commands.reduce((sum, c) => sum + progress(c), 0) / n;
-	parts.bar.hidden = !isLive || !group.commands.some(c => c.state === "sampling") || isStop(first) || (first.continuous && only);
-	parts.bar.value = done;
-	put(parts.age, age(group.made_ms));
-	parts.age.title = time(group.made_ms);
-	parts.stop.hidden = isStop(first) || !isLive;
-	parts.stop.setAttribute("aria-label", `Stop the order of ${time(group.made_ms)}`);
-	parts.result.hidden = !only?.profile;
-	if (only?.profile)
-		parts.result.href = `#profile/${only.profile}`;
-	parts.more.hidden = n === 1;
-	parts.more.setAttribute("aria-expanded", String(open.has(group.key)));
-	parts.hosts.hidden = n === 1 || !open.has(group.key);
-	fill(parts.hosts, "li", parts.hosts.hidden ? [] : group.sorted.slice(0, HOSTS_SHOWN), c => c.id, makeHost, updateHost);
+	parts.bar.hidden = !order.states.sampling || isStop(order) || (order.continuous && only);
+	parts.bar.value = progress(order);
+	put(parts.age, age(order.made_ms));
+	parts.age.title = time(order.made_ms);
+	parts.stop.hidden = isStop(order) || !isLive;
+	parts.stop.setAttribute("aria-label", `Stop the order of ${time(order.made_ms)}`);
+	parts.result.hidden = !only || !order.profile;
+	if (only && order.profile)
+		parts.result.href = `#profile/${order.profile}`;
+	parts.more.hidden = only;
+	parts.more.setAttribute("aria-expanded", String(isOpen));
+	parts.hosts.hidden = !isOpen;
+	fill(parts.hosts, "li", isOpen ? open.get(order.request_id) : [], c => c.id, makeHost, updateHost);
+	parts.rest.hidden = !isOpen || order.commands <= HOSTS_SHOWN;
+	put(parts.rest, `and ${several(order.commands - HOSTS_SHOWN, "more host")}; those that need a look come first`);
 }
 
 function makeHost(element) {
@@ -152,24 +143,6 @@ function updateHost(parts, command) {
 	parts.result.hidden = !command.profile;
 	if (command.profile)
 		parts.result.href = `#profile/${command.profile}`;
-}
-
-/* ---- the list ---- */
-
-/* What needs a look comes first. */
-const URGENCY = ["failed", "expired", "sampling", "received", "sent", "pending", "done", "stopped", "superseded"];
-
-function grouped(commands) {
-	const byRequest = new Map();
-	for (const command of commands) {
-		const key = command.request_ids?.[0] || command.id;
-		if (!byRequest.has(key))
-			byRequest.set(key, { key, made_ms: command.made_ms, commands: [] });
-		byRequest.get(key).commands.push(command);
-	}
-	for (const group of byRequest.values())
-		group.sorted = group.commands.toSorted((a, b) => URGENCY.indexOf(a.state) - URGENCY.indexOf(b.state));
-	return [...byRequest.values()];
 }
 
 /* ---- subscriptions: services whose new hosts are told to sample as they appear ---- */
@@ -192,50 +165,50 @@ function drawSubscriptions() {
 
 /* ---- life ---- */
 
-export async function load() {
-	const [answer, enrolled] = await Promise.all([get("/api/studio/commands"), enrolments()]);
-	subscriptions = enrolled;
-	setClock(answer.now_ms);
-	groups = grouped(answer.commands);
-	live = new Map();
-	for (const command of answer.commands)
-		if (LIVE.includes(command.state)) {
-			const key = hostKey(command.hostname, command.service);
-			live.set(key, [...live.get(key) || [], command]);
-		}
+const commandsOf = async (order, limit) => (await get("/api/studio/commands", { request_id: order.request_id, limit })).commands;
+
+/* Of the orders whose hosts are shown. */
+async function loadHosts() {
+	await Promise.all(orders.filter(order => open.has(order.request_id)).map(async order => {
+		const commands = await commandsOf(order, HOSTS_SHOWN);
+		if (open.has(order.request_id))
+			open.set(order.request_id, commands);
+	}));
 	draw();
 }
 
-/* A badge for the row of a host that has something to do; null if the list does not say. */
-export function liveOf(hostname, service) {
-	const list = live.get(hostKey(hostname, service)) || [], runs = list.filter(c => c.state === "sampling");
-	const adHoc = runs.find(c => !c.continuous), left = adHoc && adHoc.begun_ms + adHoc.duration_s * 1000 - now();
-	if (adHoc)
-		return ["profiling", left > 0 ? `profiling, ${remaining(left)} left` : "profiling"];
-	if (runs.length)
-		return ["profiling", "continuous"];
-	return list.length ? ["waiting", isStop(list[0]) ? "stopping" : "waiting"] : null;
+async function stop(order) {
+	const live = (await commandsOf(order, HOSTS_STOPPED)).filter(command => LIVE.includes(command.state));
+	if (live.length)
+		stopHosts(live);
+}
+
+export async function load() {
+	const [answer, enrolled] = await Promise.all([get("/api/studio/orders"), enrolments()]);
+	setClock(answer.now_ms);
+	orders = answer.orders;
+	subscriptions = enrolled;
+	await loadHosts();
 }
 
 export function draw() {
-	fill(byId("orders"), "li", isLong ? groups : groups.slice(0, SHOWN_FIRST), group => group.key, makeGroup, updateGroup);
+	fill(byId("orders"), "li", isLong ? orders : orders.slice(0, SHOWN_FIRST), order => order.request_id, makeOrder, updateOrder);
 	drawSubscriptions();
-	byId("no-orders").hidden = groups.length > 0;
-	byId("orders-more").hidden = isLong || groups.length <= SHOWN_FIRST;
-	put(byId("orders-more"), `Show ${count(groups.length - SHOWN_FIRST)} more`);
+	byId("no-orders").hidden = orders.length > 0;
+	byId("orders-more").hidden = isLong || orders.length <= SHOWN_FIRST;
+	put(byId("orders-more"), `Show ${count(orders.length - SHOWN_FIRST)} more`);
 }
 
 export function forget() {
-	groups = [];
+	orders = [];
 	subscriptions = [];
-	live.clear();
 	open.clear();
 	draw();
 }
 
-/* stop(commands), end(service): the operator wants these to end. */
-export function start(stop, end) {
-	[stopGroup, endService] = [stop, end];
+/* onStop(commands), onEnd(service): the operator wants these to end. */
+export function start(onStop, onEnd, onError) {
+	[stopHosts, endService, complain] = [onStop, onEnd, onError];
 	byId("orders-more").addEventListener("click", () => {
 		isLong = true;
 		draw();

@@ -11,7 +11,7 @@ import * as targets from "./studio.targets.js";
 
 const POLL_MS = 1500, POLL_SHARE = 10; /* asking may take a tenth of the time */
 
-let timer = 0, round = 0;
+const parts = [commands, targets, profiles].map(({ load }) => ({ load, timer: 0, round: 0, error: null }));
 
 function complain(text, kind) {
 	byId("banner").textContent = text ? visible(text) : "";
@@ -21,29 +21,34 @@ function complain(text, kind) {
 
 /* ---- life ---- */
 
-async function refresh() {
-	const mine = ++round, begin = performance.now();
-	clearTimeout(timer);
-	if (!hasToken())
-		return;
-	try {
-		await commands.load();
-		await Promise.all([targets.load(), profiles.load()]);
-		byId("pulse").className = "pulse";
-		put(byId("pulse"), "live");
-		if (byId("banner").dataset.kind === "poll")
-			complain("");
-	} catch (error) {
-		if (!hasToken())
-			return;
-		byId("pulse").className = "pulse lost";
-		put(byId("pulse"), error.status === 0 ? "no answer" : "not up to date");
+/* Says whether what is shown is what is. */
+function tell() {
+	const error = parts.find(part => part.error)?.error;
+	byId("pulse").className = error ? "pulse lost" : "pulse";
+	put(byId("pulse"), !error ? "live" : error.status === 0 ? "no answer" : "not up to date");
+	if (error)
 		complain(error.status === 0 ? `The studio does not answer, trying again: ${error.message}` :
 			`Not up to date: ${error.message}`, "poll");
-	}
-	if (mine === round && document.visibilityState === "visible")
-		timer = setTimeout(refresh, Math.max(POLL_MS, (performance.now() - begin) * POLL_SHARE));
+	else if (byId("banner").dataset.kind === "poll")
+		complain("");
 }
+
+/* Each at its own pace: the rows of a large fleet take a while and hold up nothing else. */
+async function poll(part) {
+	const mine = ++part.round, begin = performance.now();
+	clearTimeout(part.timer);
+	if (!hasToken())
+		return;
+	const error = await part.load().then(() => null, reason => reason);
+	if (mine !== part.round || !hasToken())
+		return;
+	part.error = error;
+	tell();
+	if (document.visibilityState === "visible")
+		part.timer = setTimeout(poll, Math.max(POLL_MS, (performance.now() - begin) * POLL_SHARE), part);
+}
+
+const refresh = () => parts.forEach(poll);
 
 function show(isIn) {
 	byId("door").hidden = isIn;
@@ -52,7 +57,10 @@ function show(isIn) {
 
 function leave(why) {
 	setToken(null);
-	clearTimeout(timer);
+	for (const part of parts) {
+		clearTimeout(part.timer);
+		part.error = null;
+	}
 	if (byId("confirm").open)
 		byId("confirm").close();
 	targets.forget();
@@ -124,15 +132,20 @@ function route() {
 /* ---- the parts are put together ---- */
 
 function stopCommands(list) {
-	order.open("stop", "host", list.map(({ hostname, service }) => ({ hostname, serviceName: service })));
+	if (list.every(({ pids }) => pids.length))
+		order.open("stop", "process", list.flatMap(({ hostname, service, pids }) =>
+			pids.map(pid => ({ hostname, serviceName: service, pid, processName: `process ${pid}` }))));
+	else
+		order.open("stop", "host", list.map(({ hostname, service }) => ({ hostname, serviceName: service })));
 }
 
 whenRefused(() => leave("The studio does not know this token."));
 targets.start(() => {
 	keepPlace();
 	refresh();
-}, commands.liveOf, (type, rows) => order.open(type, targets.view.scope, rows));
-commands.start(stopCommands, service => order.open("stop", "service", [{ serviceName: service }]));
+}, (type, rows) => order.open(type, targets.view.scope, rows));
+commands.start(stopCommands, service => order.open("stop", "service", [{ serviceName: service }]),
+	error => complain(`Not done: ${error.message}`));
 profiles.start(refresh, complain);
 order.start((rows, failed, n) => {
 	complain(failed && `Not all of it was taken: ${failed}`, "order");

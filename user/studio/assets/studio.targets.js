@@ -35,7 +35,7 @@ const TERMS = { service: "service_name", host: "hostname", ip: "ip_address", nam
 
 export const view = { scope: "host", find: "", offset: 0, offline: false };
 const chosen = Object.fromEntries(Object.keys(SCOPES).map(scope => [scope, new Map()]));
-let rows = [], changed = () => {}, liveOf = () => null, orderRow = () => {}, turned;
+let rows = [], changed = () => {}, orderRow = () => {}, turned;
 
 /* "cart service:shop" is what the tab's own name must contain, and what the service's must. */
 function filters() {
@@ -77,11 +77,8 @@ export async function load() {
 /* ---- rows ---- */
 
 function state(row) {
-	const live = view.scope === "host" ? liveOf(row.hostname, row.serviceName) : null;
 	if (now() - stamp(row.heartbeatTimestamp) > OFFLINE_MS)
 		return ["offline", "offline"];
-	if (live)
-		return live;
 	if (row.profilingStatus !== "active")
 		return ["idle", "idle"];
 	if (row.state !== "sampling")
@@ -217,9 +214,9 @@ function onKey(event) {
 	tab.focus();
 }
 
-/* onChange: another tab, filter or page; live(hostname, service): a badge for a host; order(type, rows). */
-export function start(onChange, live, order) {
-	[changed, liveOf, orderRow] = [onChange, live, order];
+/* onChange: another tab, filter or page; order(type, rows). */
+export function start(onChange, order) {
+	[changed, orderRow] = [onChange, order];
 	for (const [name, scope] of Object.entries(SCOPES)) {
 		const tab = button(byId("tabs"), "tab", "", "", () => go({ scope: name }));
 		tab.id = `tab-${name}`;
