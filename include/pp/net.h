@@ -31,9 +31,11 @@ struct http_request {
 	size_t reply_max_bytes;
 };
 
+#define HTTP_RETRY_AFTER_MAX_S 900
 struct http_reply {
 	int err; /* 0: an HTTP answer came. -ETIMEDOUT, -ECONNREFUSED, -EHOSTUNREACH, -E2BIG, -EPROTO, -ECANCELED */
 	int status; /* 200 ... when err is 0 */
+	uint32_t retry_after_s; /* of a refusal, at most HTTP_RETRY_AFTER_MAX_S; 0: not said */
 	const char *body; /* NUL-terminated, borrowed during the callback; "" if none */
 	size_t body_len;
 	char why[160]; /* for people, when err; holds no secret */
@@ -70,6 +72,9 @@ char *http_reply__words(const struct http_reply *reply, char *text, size_t text_
 uint64_t net_jitter_ms(uint64_t ms, uint32_t percent);
 /* The pause after this many failures in a row: first_ms doubled each time up to max_ms, +-20 %. */
 uint64_t net_backoff_ms(uint32_t failures, uint64_t first_ms, uint64_t max_ms);
+
+/* pause_ms, or the longer one that the server asked for, and up to 20 % more: a fleet does not come back as one. */
+uint64_t http_reply__pause_ms(const struct http_reply *reply, uint64_t pause_ms);
 
 /* "http://h:1/x/" + "/api/y" -> "http://h:1/x/api/y". 0, -EINVAL unless http(s) with a host; -E2BIG. */
 int url__join(const char *base, const char *path, char *text, size_t text_bytes);

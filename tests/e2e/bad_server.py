@@ -14,6 +14,7 @@ import struct
 import sys
 import threading
 import time
+from email.utils import formatdate
 
 port_file, log_file = sys.argv[1:3]
 log = open(log_file, "a", buffering=1)
@@ -64,7 +65,9 @@ FAULTS = {
     "types": lambda c: c.sendall(as_json({"success": "no", "message": 5, "profiling_command": [1]})),
     "nested": lambda c: c.sendall(plain(b"200 OK", b'{"a":' * 100000 + b"1" + b"}" * 100000)),
     "utf8": lambda c: c.sendall(plain(b"200 OK", b'{"success":true,"message":"\xff\xfe\x00"}')),
-    "e503": lambda c: c.sendall(plain(b"503 Service Unavailable", b"<h1>busy</h1>")),
+    "e503": lambda c: c.sendall(plain(b"503 Service Unavailable", b"<h1>busy</h1>", b"Retry-After: 8\r\n")),
+    "e429": lambda c: c.sendall(plain(b"429 Too Many Requests", b'"slow down"', b"Retry-After: %s\r\n" %
+                                      formatdate(time.time() + 12, usegmt=True).encode())),
     "e500": lambda c: c.sendall(plain(b"500 Internal Server Error", b'"boom"')),
     "huge": huge,
     "length": lambda c: c.sendall(GOOD_HEADERS + b"Content-Length: 99999999999\r\n\r\n{"),

@@ -37,7 +37,7 @@ serve() { # NAME [CERT KEY]: sets port
 
 # shellcheck disable=SC2086
 set -- $faults
-echo 1..$(($# * 2 + 22))
+echo 1..$(($# * 2 + 24))
 
 serve plain
 declare -A pid_of
@@ -60,7 +60,7 @@ kept=$!
 pids+=($!)
 
 declare -A sender_of
-for fault in reset hangup nohttp e500 length huge redirect limit; do
+for fault in reset hangup nohttp e500 e429 length huge redirect limit; do
 	mkdir -m 0700 "$tmp/state-$fault"
 	"$probe" upload "http://127.0.0.1:$port/$fault" "$tmp/state-$fault" 1 >"$tmp/up-$fault.out" 2>"$tmp/up-$fault.err" &
 	sender_of[$fault]=$!
@@ -91,6 +91,8 @@ ok $? "no token in the log"
 
 wait_for 30 grep -q "^waiting 0" "$tmp/upload.out"
 ok $? "profiles are uploaded after a 503"
+grep -Eq 'next try in (8|9) s: status=503' "$tmp/upload.err" && grep -Eq 'next try in 1[0-4] s: status=429' "$tmp/up-e429.err"
+ok $? "not before the server asked for it, in seconds or by the clock"
 kill -TERM $upload
 wait $upload
 ok $? "the sender ends well when told to"
@@ -98,7 +100,7 @@ ok $? "the sender ends well when told to"
 upload e503 1 '17' s3cret svc gzip 1000
 upload e503 2 '17' s3cret svc gzip 1000" ]
 ok $? "uploads come oldest first, whole, with the gpid that the server gave"
-for fault in reset hangup nohttp e500; do
+for fault in reset hangup nohttp e500 e429; do
 	wait_for 30 grep -q "^upload $fault 0 '' s3cret svc gzip 1000" "$tmp/plain.log"
 	ok $? "an upload arrives after '$fault'"
 done

@@ -215,6 +215,20 @@ static void hardware_metrics_are_said_to_be_missing(void **state)
 	assert_non_null(strstr(beat()->body, "enable_perfspect: no hardware metrics"));
 }
 
+static void server_that_asks_for_a_pause_gets_it(void **state)
+{
+	struct http_reply busy = { .status = 503, .body = "", .retry_after_s = 200 };
+
+	control__start(host.control);
+	wire_reply(beat(), &busy);
+	assert_in_range(wire_timer->after_ms, 200000, 240000);
+	busy.retry_after_s = HTTP_RETRY_AFTER_MAX_S; /* not so long that the host seems gone */
+	wire_reply(beat(), &busy);
+	assert_in_range(wire_timer->after_ms, 300000, 360000);
+	wire_answer(beat(), 503, "");
+	assert_in_range(wire_timer->after_ms, 96000, 144000);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up_ours, tear_down)
 
 int main(void)
@@ -226,6 +240,7 @@ int main(void)
 		TEST(end_of_a_run_does_not_wait_for_a_held_answer),
 		TEST(headers_of_the_operator_go_along),
 		TEST(policy_refuses_with_its_reason),
+		TEST(server_that_asks_for_a_pause_gets_it),
 		TEST(place_that_becomes_free_is_taken_at_once),
 		TEST(continuous_run_goes_on_after_quiet_hours),
 		TEST(stop_ends_what_pauses),

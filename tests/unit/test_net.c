@@ -226,6 +226,18 @@ static void backoff_doubles_up_to_its_maximum(void **state)
 	assert_int_equal(net_backoff_ms(UINT32_MAX, 5000, 300000), 240000);
 }
 
+static void server_may_ask_for_a_longer_pause(void **state)
+{
+	const struct http_reply silent = { 0 }, asks = { .retry_after_s = 8 };
+
+	chance = 0;
+	assert_int_equal(http_reply__pause_ms(&silent, 5000), 5000);
+	assert_in_range(http_reply__pause_ms(&asks, 5000), 8000, 8100);
+	assert_int_equal(http_reply__pause_ms(&asks, 60000), 60000);
+	chance = UINT32_MAX;
+	assert_in_range(http_reply__pause_ms(&asks, 5000), 8000, 9600);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -238,6 +250,7 @@ int main(void)
 		cmocka_unit_test(words_of_a_refusal_are_found_and_made_plain),
 		cmocka_unit_test(jitter_stays_within_its_percentage),
 		cmocka_unit_test(backoff_doubles_up_to_its_maximum),
+		cmocka_unit_test(server_may_ask_for_a_longer_pause),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

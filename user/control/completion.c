@@ -164,6 +164,7 @@ static void completions__retry(struct completions *self, const struct http_reply
 	self->failures++;
 	pause_ms = later ? net_jitter_ms(RETRY_MAX_MS, 20) :
 			   net_backoff_ms(self->failures, RETRY_FIRST_MS, RETRY_MAX_MS);
+	pause_ms = http_reply__pause_ms(reply, pause_ms);
 	log_every(&self->failures_log, 60000, LOG_LVL_WARN,
 		  "control: report not delivered, next try in %llu s: status=%d %s '%s'",
 		  (unsigned long long)(pause_ms / 1000), reply->status,

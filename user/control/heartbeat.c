@@ -60,6 +60,7 @@ struct control {
 	uint64_t interval_ms;
 	uint64_t beat_ns; /* when the last beat was sent */
 	uint32_t failures;
+	uint32_t retry_after_s; /* asked for with the last failure */
 	uint32_t wait_s; /* 0: no long polling */
 	uint32_t asked_s; /* wait_s of the last beat: 0 until one was answered, and after failures */
 	bool is_heard; /* the last beat was answered well */
@@ -275,9 +276,14 @@ static int control__print_beat(struct control *self, struct buf *out)
  */
 static uint64_t control__pause_ms(const struct control *self, bool is_new)
 {
+	const uint64_t max_ms = max_of(self->interval_ms, (uint64_t)INTERVAL_MAX_MS);
+	const struct http_reply refusal = { .retry_after_s = self->retry_after_s };
+
 	if (self->failures)
-		return net_backoff_ms(self->failures, self->interval_ms,
-				      max_of(self->interval_ms, (uint64_t)INTERVAL_MAX_MS));
+		return min_of(http_reply__pause_ms(&refusal,
+						   net_backoff_ms(self->failures, self->interval_ms,
+								  max_ms)),
+			      max_ms * 6 / 5);
 	if (self->is_held && is_new)
 		return POLL_AGAIN_MS;
 	if (self->beat_again || self->is_held || (is_new && self->wait_s) ||
@@ -372,6 +378,7 @@ static void control__on_reply(void *arg, const struct http_reply *reply)
 	self->call = NULL;
 	if (self->closing || self->is_renewing)
 		return;
+	self->retry_after_s = reply->retry_after_s;
 	if (reply->local_address[0])
 		memcpy(self->local_address, reply->local_address, sizeof(self->local_address));
 	else

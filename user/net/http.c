@@ -471,6 +471,7 @@ static void net_call__finish(struct net_call *self, int err, const char *why)
 	struct net *net = self->net;
 	struct http_reply reply = { .err = err, .body = "" };
 	char *local = NULL;
+	curl_off_t retry_after_s = 0; /* of seconds or a date */
 	long status = 0;
 
 	curl_multi_remove_handle(net->multi, self->easy);
@@ -484,6 +485,11 @@ static void net_call__finish(struct net_call *self, int err, const char *why)
 	} else {
 		curl_easy_getinfo(self->easy, CURLINFO_RESPONSE_CODE, &status);
 		reply.status = (int)status;
+		if (status >= 400 &&
+		    !curl_easy_getinfo(self->easy, CURLINFO_RETRY_AFTER, &retry_after_s) &&
+		    retry_after_s > 0)
+			reply.retry_after_s =
+				(uint32_t)min_of(retry_after_s, (curl_off_t)HTTP_RETRY_AFTER_MAX_S);
 		if (self->body.len)
 			reply.body = self->body.data;
 		reply.body_len = self->body.len;

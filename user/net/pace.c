@@ -22,6 +22,14 @@ uint64_t net_jitter_ms(uint64_t ms, uint32_t percent)
 	return ms - spread + chance % (2 * spread + 1);
 }
 
+uint64_t http_reply__pause_ms(const struct http_reply *reply, uint64_t pause_ms)
+{
+	/* never sooner than asked */
+	uint64_t asked_ms = reply->retry_after_s * UINT64_C(1100);
+
+	return asked_ms ? max_of(pause_ms, net_jitter_ms(asked_ms, 9)) : pause_ms;
+}
+
 uint64_t net_backoff_ms(uint32_t failures, uint64_t first_ms, uint64_t max_ms)
 {
 	uint32_t doublings = failures ? min_of(failures - 1, (uint32_t)DOUBLINGS_MAX) : 0;

@@ -158,6 +158,7 @@ static void ship__retry(struct ship *self, const struct http_reply *reply, const
 		file->tries++;
 	pause_ms = later ? net_jitter_ms(RETRY_MAX_MS, 20) :
 			   net_backoff_ms(self->failures, RETRY_FIRST_MS, RETRY_MAX_MS);
+	pause_ms = http_reply__pause_ms(reply, pause_ms);
 	log_every(&self->failures_log, 60000, later ? LOG_LVL_ERROR : LOG_LVL_WARN,
 		  "ship: upload failed, next try in %llu s: status=%d %s '%s'",
 		  (unsigned long long)(pause_ms / 1000), reply->status,
