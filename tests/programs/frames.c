@@ -17,7 +17,7 @@
 /* STACK: MAIN varied varied_down burn */
 /* STACK: MAIN pushed pushed_many (pushed_many|burn) */
 /* STACK: MAIN pushed pushed_many burn */
-/* STACK: MAIN by_value by_value_down{1,5} burn */
+/* STACK: MAIN by_value @libc? (by_value_down @libc?){1,5} burn */
 /* STACK: MAIN no_return (@libc|last_call (never_returns (burn|@libc+))?) */
 /* STACK: MAIN sorting @libc+ compare burn */
 /* STACK: MAIN short_calls (saves_all|has_frame|returns_early|leaf_of_its_own|realigns|red_zone) */

@@ -322,6 +322,13 @@ struct spool_file *spool__find(struct spool *self, const char *stem)
 	return NULL;
 }
 
+/* What was sent must not come again after a power cut. Rare: once for each piece that a server took. */
+static void spool__sync(const struct spool *self)
+{
+	if (fsync(self->dir_fd))
+		log_warn("ship: the spool's directory is not synced: %s", errname(errno));
+}
+
 void spool__remove(struct spool *self, struct spool_file *file)
 {
 	char name[SPOOL_NAME_BYTES];
@@ -329,6 +336,8 @@ void spool__remove(struct spool *self, struct spool_file *file)
 	spool_name__print(&file->on_disk, name);
 	if (!file->memory && unlinkat(self->dir_fd, name, 0) && errno != ENOENT)
 		log_warn("ship: not removed from the spool '%s': %s", name, errname(errno));
+	else if (!file->memory)
+		spool__sync(self);
 	spool__forget(self, file);
 }
 
@@ -341,10 +350,13 @@ static void spool__rename(struct spool *self, struct spool_file *file,
 	file->name = *new_name;
 	spool_name__print(&file->on_disk, from);
 	spool_name__print(new_name, to);
-	if (!file->memory && renameat(self->dir_fd, from, self->dir_fd, to))
+	if (!file->memory && renameat(self->dir_fd, from, self->dir_fd, to)) {
 		log_warn("ship: not renamed in the spool '%s': %s", from, errname(errno));
-	else
-		file->on_disk = *new_name;
+		return;
+	}
+	file->on_disk = *new_name;
+	if (!file->memory)
+		spool__sync(self);
 }
 
 void spool__mark_sent(struct spool *self, struct spool_file *file, uint32_t pieces, uint32_t sent)
