@@ -191,6 +191,10 @@ export function show() {
 	byId("filter").placeholder = `Filter ${SCOPES[view.scope].name.toLowerCase()}`;
 	rows = [];
 	byId("targets").replaceChildren();
+	byId("no-hosts").hidden = true;
+	byId("no-rows").hidden = false;
+	put(byId("no-rows"), "Looking …");
+	byId("targets-pager").hidden = true;
 	drawHead();
 	drawChoice();
 }

@@ -7,6 +7,10 @@ WITH starts AS MATERIALIZED (
 	FROM commands c JOIN hosts h ON h.hostname = c.hostname AND h.service = c.service
 	LEFT JOIN json_each(c.config, '$.pids') j
 	WHERE c.status IN ('pending','sent','received','sampling') AND c.type = 'start'),
+hosts_starts AS MATERIALIZED (
+	SELECT host, max(seq) AS seq FROM starts WHERE pid IS NULL OR ?1 IN ('host', 'service') GROUP BY host),
+process_starts AS MATERIALIZED (
+	SELECT host, pid, max(seq) AS seq FROM starts WHERE pid NOT NULL GROUP BY host, pid),
 alive AS (
 	SELECT * FROM hosts h WHERE last_seen_ms >= ?2
 	AND (?3 IS NULL OR EXISTS (SELECT 1 FROM json_each(?3) f WHERE
@@ -16,9 +20,9 @@ alive AS (
 places AS (
 	SELECT h.*, h.id AS host, c.id AS container, c.container_name, c.namespace AS namespace_, c.pod_name AS pod,
 		c.workload_name, c.workload_kind, p.pid, p.process_name,
-		(SELECT max(s.seq) FROM starts s WHERE s.host = h.id AND
-			(s.pid IS NULL OR s.pid = p.pid OR ?1 IN ('host', 'service'))) AS start
+		nullif(max(coalesce(a.seq, 0), coalesce(b.seq, 0)), 0) AS start
 	FROM alive h LEFT JOIN containers c ON c.host = h.id LEFT JOIN processes p ON p.container = c.id
+	LEFT JOIN hosts_starts a ON a.host = h.id LEFT JOIN process_starts b ON b.host = h.id AND b.pid = p.pid
 	WHERE (?6 IS NULL OR EXISTS (SELECT 1 FROM json_each(?6) f WHERE instr(lower(c.namespace), lower(f.value))))
 	AND (?7 IS NULL OR EXISTS (SELECT 1 FROM json_each(?7) f WHERE instr(lower(c.workload_name), lower(f.value))))
 	AND (?8 IS NULL OR EXISTS (SELECT 1 FROM json_each(?8) f WHERE instr(lower(c.pod_name), lower(f.value))))
