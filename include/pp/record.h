@@ -30,7 +30,7 @@ struct record_ops {
 	 */
 	void (*window)(void *arg, int err, const char *why, struct profile *profile, bool is_last);
 	/* Every second while sampling, for a progress line. May be NULL. */
-	void (*progress)(void *arg, uint64_t elapsed_ns, uint64_t taken, uint64_t accepted);
+	void (*progress)(void *arg, uint64_t elapsed_ns, uint64_t accepted, uint64_t lost);
 	void *arg;
 };
 

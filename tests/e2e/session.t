@@ -118,16 +118,18 @@ chmod 700 "$PULSEPROF_RUN_DIR"
 # --- a crash
 
 check "a run goes on" ends 0 "$PULSEPROF" session start --duration 60
+crashed=$(cat out)
 stop "$DAEMON"
 check "a killed daemon leaves its socket" test -S "$SOCKET"
 check "at which nobody listens: exit code 3" ends 3 "$PULSEPROF" session list
 check_text "told" '-ECONNREFUSED' err
 PULSEPROF_POLICY_MAX_FREQUENCY=150 PULSEPROF_POLICY_TARGETS=pids start_daemon 1
 check "which is not in the way of the next" wait_for 10 session list
+check "what it was at is told as interrupted" listed "$crashed" '.state == "interrupted" and .reason != ""'
 check "the host's policy holds for local ones" ends 4 "$PULSEPROF" session start --rate 151 --pid "$deep"
 check_text "and the setting is named" 'policy_max_frequency' err
 check "also for a change" ends 0 "$PULSEPROF" session start --rate 150 --pid "$deep"
-check "of the target" ends 4 "$PULSEPROF" session change local-1 --comm fp_deep
+check "of the target" ends 4 "$PULSEPROF" session change "$(cat out)" --comm fp_deep
 kill "$DAEMON"
 socket_is_gone() { [ ! -e "$SOCKET" ]; }
 check "a daemon that ends takes its socket away" wait_for 15 socket_is_gone

@@ -73,7 +73,7 @@ static void on_command_end(void *arg, int events, int err)
 	end_run(self, ENDED_COMMAND);
 }
 
-static void on_progress(void *arg, uint64_t elapsed_ns, uint64_t taken, uint64_t accepted)
+static void on_progress(void *arg, uint64_t elapsed_ns, uint64_t accepted, uint64_t lost)
 {
 	struct recording *self = arg;
 

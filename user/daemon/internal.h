@@ -72,7 +72,7 @@ struct daemon_run {
 	uint32_t jobs_cnt; /* windows being encoded */
 	bool is_restarted; /* begun anew after an interruption; of a continuous run, in its first window */
 	uint64_t samples, lost; /* of its windows so far */
-	uint64_t samples_now; /* of the window that goes on, a second old */
+	uint64_t samples_now, lost_now; /* of the window that goes on, a second old */
 	uint64_t begin_ns; /* monotonic */
 	struct session_spec spec;
 	bool is_sampling;
@@ -127,6 +127,13 @@ void daemon__stop_runs(struct daemon *self);
 
 /* local.c: what the operator at this host asks for. */
 int daemon__serve(struct daemon *self); /* an exit code */
+struct json_object *
+daemon_run__row(const struct daemon_run *run); /* given: json__put; NULL: no memory */
+
+/* past.c: local sessions that are over. */
+void daemon__restore_pasts(struct daemon *self); /* those that a crash interrupted */
+/* Keeps on disk which go on, one of them left out. */
+void daemon__note_locals(struct daemon *self, const struct daemon_run *but);
 void daemon__local_ended(struct daemon_run *run);
 void daemon__forget_pasts(struct daemon *self);
 

@@ -58,8 +58,7 @@ static int add_target(struct json_object *row, const struct session_spec *spec)
 	return text.err ? text.err : json__add_str(row, "target", text.data);
 }
 
-/* Given: json__put. NULL: no memory. */
-static struct json_object *row_of(const struct daemon_run *run)
+struct json_object *daemon_run__row(const struct daemon_run *run)
 {
 	_auto_json_ struct json_object *row = json__new_object();
 	uint64_t elapsed_ns = clock_mono_ns() - run->begin_ns;
@@ -79,7 +78,7 @@ static struct json_object *row_of(const struct daemon_run *run)
 	if (!err)
 		err = json__add_u64(row, "samples", run->samples + run->samples_now);
 	if (!err)
-		err = json__add_u64(row, "lost", run->lost);
+		err = json__add_u64(row, "lost", run->lost + run->lost_now);
 	if (!err)
 		err = json__add_str(row, "reason", run->why);
 	if (!err)
@@ -87,28 +86,6 @@ static struct json_object *row_of(const struct daemon_run *run)
 	if (!err)
 		err = json__add(row, "session", spec);
 	return err ? NULL : take_ptr(row);
-}
-
-void daemon__local_ended(struct daemon_run *run)
-{
-	struct daemon *self = run->daemon;
-	struct json_object *row = row_of(run);
-
-	log_info("daemon: local session '%s' ended, state=%s", run->command_id, state_of(run));
-	if (!row)
-		return; /* told in the log */
-	if (self->pasts_cnt == DAEMON_PASTS_MAX) {
-		json__put(self->pasts[0]);
-		self->pasts_cnt--;
-		memmove(self->pasts, self->pasts + 1, self->pasts_cnt * sizeof(*self->pasts));
-	}
-	self->pasts[self->pasts_cnt++] = row;
-}
-
-void daemon__forget_pasts(struct daemon *self)
-{
-	while (self->pasts_cnt)
-		json__put(self->pasts[--self->pasts_cnt]);
 }
 
 static int session_list(struct daemon *self, struct rpc_call *call)
@@ -119,7 +96,7 @@ static int session_list(struct daemon *self, struct rpc_call *call)
 	for (uint32_t i = 0; i < self->pasts_cnt && !err; i++)
 		err = json__add(rows, NULL, json__get(self->pasts[i]));
 	for (const struct daemon_run *run = self->runs; run && !err; run = run->next)
-		err = json__add(rows, NULL, row_of(run));
+		err = json__add(rows, NULL, daemon_run__row(run));
 	return err;
 }
 
@@ -200,6 +177,7 @@ static int session_start(struct daemon *self, struct rpc_call *call)
 		return refuse(call, err, why);
 	call->fd = -1;
 	self->locals_cnt++;
+	daemon__note_locals(self, NULL);
 	log_info("daemon: local session '%s' begins, rate_hz=%u duration_s=%u pids=%u comms=%u", id,
 		 (unsigned int)spec.rate_hz, (unsigned int)spec.duration_s,
 		 (unsigned int)spec.pid_cnt, (unsigned int)spec.comm_cnt);
@@ -314,7 +292,10 @@ static int on_call(void *arg, struct rpc_call *call)
 int daemon__serve(struct daemon *self)
 {
 	const char *run_dir = config__str(self->config, CONFIG_RUN_DIR);
-	int err = rpc_server__new(self->loop, run_dir, PP_VERSION, on_call, self, &self->rpc);
+	int err;
+
+	daemon__restore_pasts(self);
+	err = rpc_server__new(self->loop, run_dir, PP_VERSION, on_call, self, &self->rpc);
 
 	/* Its server can still be obeyed: no reason to profile nothing. */
 	if (err)

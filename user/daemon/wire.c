@@ -251,7 +251,7 @@ static void on_window(void *arg, int err, const char *why, struct profile *profi
 		self->is_restarted = false;
 	self->samples += profile->account.accepted;
 	self->lost += profile->account.lost;
-	self->samples_now = 0;
+	self->samples_now = self->lost_now = 0;
 	/* Only the ad hoc view shows one. Half leaves room for stacks in the same upload. */
 	if (!profile->meta.continuous)
 		job->page_max_bytes = ship__body_max_bytes(self->daemon->ship) / 2;
@@ -272,11 +272,12 @@ static void on_sampling(void *arg)
 		control__run_sampling(self->daemon->control, self->command_id);
 }
 
-static void on_progress(void *arg, uint64_t elapsed_ns, uint64_t taken, uint64_t accepted)
+static void on_progress(void *arg, uint64_t elapsed_ns, uint64_t accepted, uint64_t lost)
 {
 	struct daemon_run *self = arg;
 
 	self->samples_now = accepted;
+	self->lost_now = lost;
 }
 
 struct daemon_run *daemon__find_run(struct daemon *self, const char *command_id)

@@ -55,6 +55,20 @@ static void tell_sampling(struct record_run *self)
 		self->ops.sampling(self->ops.arg);
 }
 
+static uint64_t lost_so_far(const struct collect_stats *stats)
+{
+	static const enum pp_counter_kind kinds[] = {
+#define X(id, name, kind, text) [PP_CNT_##id] = PP_KIND_##kind,
+		PP_COUNTERS(X)
+#undef X
+	};
+	uint64_t lost = 0;
+
+	for (uint32_t i = 0; i < PP_CNT_MAX; i++)
+		lost += kinds[i] == PP_KIND_LOST ? stats->counters[i] : 0;
+	return lost;
+}
+
 static void tick(struct record_run *self, uint64_t now_ns)
 {
 	uint64_t elapsed_ns = now_ns - self->begin_ns;
@@ -65,8 +79,8 @@ static void tick(struct record_run *self, uint64_t now_ns)
 	if (!self->ops.progress)
 		return;
 	collect__stats(self->record->collect, self->slot, &stats);
-	self->ops.progress(self->ops.arg, elapsed_ns, stats.counters[PP_CNT_TAKEN],
-			   stats.counters[PP_CNT_ACCEPTED]);
+	self->ops.progress(self->ops.arg, elapsed_ns, stats.counters[PP_CNT_ACCEPTED],
+			   lost_so_far(&stats));
 }
 
 static void on_tick(void *arg)
