@@ -7,7 +7,7 @@ import tempfile
 import threading
 
 from page_orders import (check_continuous, check_crowd, check_daemon, check_failure, check_keys, check_many, check_order,
-                         check_parts, check_scopes, check_subscription, go, pick, press)
+                         check_parts, check_scopes, check_subscription, container, go, pick, press)
 from studio_rig import Studio, Tap, wait_for
 from webdriver import Browser
 
@@ -157,6 +157,9 @@ def check_secrets(browser, studio, tap):
 
 
 def check_restart(browser, studio, tap):
+    studio.heartbeat("k8s-3", "pay", containers=[container("pay", "pay-a", "prod", (31, "pay"))])
+    browser.type("#filter", "pay")
+    browser.click("#tab-process")
     studio.stop()
     tap.ok(browser.wait("return document.getElementById('banner').textContent.includes('does not answer');"),
            "a studio that is gone is said to be gone")
@@ -167,6 +170,11 @@ def check_restart(browser, studio, tap):
     browser.dark(False)
     browser.call("POST", "/refresh", {})
     tap.ok(browser.wait("return !document.getElementById('door').hidden;"), "a reload forgets the token")
+    browser.type("#token", studio.token)
+    browser.click("#token-form button")
+    tap.ok(browser.wait("return document.querySelectorAll('#targets tr').length === 1;"), "but finds its place again")
+    tap.equal(browser.run("return [document.querySelector('[aria-selected=true]').id, document.getElementById('filter').value];"),
+              ["tab-process", "pay"], "which is in its address")
 
 
 def check_console(browser, tap):

@@ -107,7 +107,7 @@ function updateOrder(parts, order) {
 	putName(parts.title, only ? order.hostname : several(order.commands, "host"));
 	putName(parts.sub, what(order));
 	badge(parts.badge, ...kind);
-	put(parts.words, visible(only ? words(order) : tally(order)));
+	putName(parts.words, only ? words(order) : tally(order));
 	parts.words.className = kind[0] === "error" ? "sub bad" : "sub";
 	parts.bar.hidden = !order.states.sampling || isStop(order) || (order.continuous && only);
 	parts.bar.value = progress(order);
@@ -138,7 +138,7 @@ function updateHost(parts, command) {
 	const [kind, name] = STATES[command.state] || ["past", command.state];
 	putName(parts.name, command.hostname);
 	badge(parts.badge, kind, name);
-	put(parts.words, visible(words(command)));
+	putName(parts.words, words(command));
 	parts.words.className = kind === "error" ? "sub bad" : "sub";
 	parts.result.hidden = !command.profile;
 	if (command.profile)

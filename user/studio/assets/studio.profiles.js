@@ -43,7 +43,7 @@ function make(row) {
 	parts.name = name;
 	parts.service = add(row, "td", "text soft-column");
 	parts.length = add(row, "td", "num soft-column");
-	parts.samples = add(row, "td", "num");
+	parts.samples = add(row, "td", "num soft-column");
 	parts.stacks = add(row, "td", "num soft-column");
 	const complete = add(row, "td", "complete soft-column");
 	parts.meter = add(complete, "meter");
