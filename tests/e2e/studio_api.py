@@ -268,6 +268,11 @@ def check_ranges(studio, tap):
             wrong.append((more, reply.status, reply.text))
     tap.equal(wrong, [], "an order that no agent can obey is 422 and says which field")
     tap.equal(studio.heartbeat("range").json["command_id"], None, "and leaves no command")
+    bulk = [[[]], [1], [None], ["x"], [{}], {}, [], [{"service_name": 7}], [{}] * 101,
+            [{"service_name": "s", "request_type": "start", "target_hosts": {"a": None}}, []]]
+    wrong = [(body, reply.status) for body in bulk
+             if (reply := studio.post("/api/metrics/profile_request/bulk", {"requests": body})).status != 422]
+    tap.equal(wrong, [], "one bad body is a bad bulk")
     tap.equal(studio.order("range", duration=None, frequency="99").status, 200, "null is the default, a number may be text")
 
 

@@ -116,6 +116,24 @@ static void end_of_a_run_does_not_wait_for_a_held_answer(void **state)
 	assert_null(strstr(beat()->body, "pulseprof_runs"));
 }
 
+static void end_right_after_a_beat_does_not_wait_either(void **state)
+{
+	struct net_call *waiting;
+
+	control__start(host.control);
+	command(ID(01), "start", ADHOC);
+	control__run_sampling(host.control, ID(01));
+	reported(ID(01), NULL);
+	waiting = beat();
+	wire_now_ns += 100000000;
+	host_ends(ID(01), NULL);
+	assert_false(waiting->answered);
+	assert_int_equal(wire_timer->after_ms, 400);
+	wire_expire();
+	assert_non_null(strstr(beat()->body, "\"state\":\"done\""));
+	assert_true(waiting->answered);
+}
+
 static void headers_of_the_operator_go_along(void **state)
 {
 	control__start(host.control);
@@ -238,6 +256,7 @@ int main(void)
 		TEST(server_that_does_not_hold_them_is_left_in_peace),
 		TEST(way_that_cuts_held_answers_is_not_used_for_them),
 		TEST(end_of_a_run_does_not_wait_for_a_held_answer),
+		TEST(end_right_after_a_beat_does_not_wait_either),
 		TEST(headers_of_the_operator_go_along),
 		TEST(policy_refuses_with_its_reason),
 		TEST(server_that_asks_for_a_pause_gets_it),

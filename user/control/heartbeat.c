@@ -412,11 +412,21 @@ static int control__send_beat(struct control *self)
 	return net__send(self->net, &request, control__on_reply, self, &self->call);
 }
 
+/* A held call is given up for a newer beat. */
+static void control__give_up(struct control *self)
+{
+	self->is_renewing = true;
+	net_call__cancel(self->call);
+	self->is_renewing = false;
+}
+
 static void control__beat(void *arg)
 {
 	struct control *self = arg;
 	int err;
 
+	if (self->call)
+		control__give_up(self);
 	self->beat_ns = clock_mono_ns();
 	/* Whether the server can be reached at all is to be known at once, not after a held answer. */
 	self->asked_s = self->is_heard ? self->wait_s : 0;
@@ -466,11 +476,10 @@ void control__run_ended(struct control *self, const char *command_id, const stru
 		return;
 	/* One beat right away: the operator sees the end, and what was asked for meanwhile is here sooner. */
 	self->beat_again = true;
-	if (self->call && self->asked_s && spent_ms >= RENEW_AFTER_MS) {
-		self->is_renewing = true;
-		net_call__cancel(self->call);
-		self->is_renewing = false;
-	}
+	if (self->call && self->asked_s && spent_ms >= RENEW_AFTER_MS)
+		control__give_up(self);
+	else if (self->call && self->asked_s)
+		(void)loop_timer__start(self->timer, RENEW_AFTER_MS - spent_ms, 0);
 	if (!self->call && !self->failures)
 		control__schedule(self, false);
 }

@@ -98,7 +98,11 @@ static int bulk__read(struct bulk *self, const struct json_object *list, bool is
 
 		order->check.body = json__at(list, i);
 		order->is_dry = is_dry;
-		err = order__read(order, self->api, self->now);
+		if (json__is_object(order->check.body))
+			err = order__read(order, self->api, self->now);
+		else
+			check__fail(&order->check, "__root__", "type_error.dict",
+				    "value is not a valid dict");
 		bulk__tell(self, i, order->check.detail);
 		self->hosts += order->cnt;
 	}

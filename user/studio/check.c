@@ -88,9 +88,11 @@ int64_t check__int(struct check *self, const char *name, int64_t min, int64_t ma
 	struct json_object *value;
 	int64_t number;
 
-	if (json__get_any(self->body, name, &value) == -ENOENT)
+	const int err = json__get_any(self->body, name, &value);
+
+	if (err == -ENOENT)
 		return fallback;
-	if (!json_whole(value, &number))
+	if (err || !json_whole(value, &number))
 		check__fail(self, name, "type_error.integer", "value is not a valid integer");
 	else if (number < min || number > max)
 		check__fail(self, name, "value_error", msg);
