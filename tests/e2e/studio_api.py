@@ -488,6 +488,42 @@ def check_full(folder, tap):
         subprocess.run(["umount", mount], check=False)
 
 
+def check_fleet(folder, tap):
+    """Limits of orders, a dry run, and what the tabs then show."""
+    studio = Studio(f"{folder}/fleet", "--max-request-hosts", "3", "--max-profiling-percent", "50")
+    try:
+        for n in range(4):
+            studio.heartbeat(f"h{n}", "s", containers=[{"container_name": "app", "pod_name": f"app-{n}", "processes": [
+                {"pid": 10 + n, "process_name": "java"}, {"pid": 20 + n, "process_name": "sh"}]}])
+
+        def order(hosts, **more):
+            return {"service_name": "s", "request_type": "start", "target_hosts": {f"h{n}": pids for n, pids in hosts.items()},
+                    **more}
+
+        def bulk(*hosts):
+            return studio.post("/api/metrics/profile_request/bulk", {"requests": [order({n: None}) for n in hosts]})
+
+        whole = {"target_hosts": None, "target_scope": "service", "continuous": True}
+        replies = [studio.post("/api/metrics/profile_request", order({n: None for n in range(4)})),
+                   studio.post("/api/metrics/profile_request", order({}, **whole)), bulk(0, 1, 2, 3)]
+        tap.equal([(r.status, "at most 3 hosts" in r.text.decode()) for r in replies], [(422, True)] * 3,
+                  "an order reaches no more hosts than it may")
+        java = {"target_hosts": None, "target_scope": "process", "target_entities": [{"processName": "java", "hostname": "h3"}]}
+        reply = studio.post("/api/metrics/profile_request", order({}, dry_run=True, **java)).json
+        tap.equal([reply["hosts"], reply["command_ids"], studio.get("/api/studio/commands").json["commands"]],
+                  [[{"hostname": "h3", "pids": [13]}], [], []], "a dry run says whom it would reach, and does nothing")
+        replies = [bulk(0, 1, 2), bulk(0), bulk(1), bulk(1, 2), bulk(0, 1)]
+        tap.equal([r.status for r in replies], [422, 200, 200, 422, 200], "half of the hosts may sample at once, those that do again")
+        studio.post("/api/metrics/profile_request", order({}, **java))
+        rows = studio.get("/api/metrics/profiling/workload_status?scope=process&process_name=java").json
+        tap.equal([rows["totalCount"], [row["profilingStatus"] for row in rows["rows"]], rows["tabCounts"]["host"]],
+                  [4, ["active", "active", "stopped", "active"], 4], "a process is active on an order for it or for its host")
+        pages = [studio.get(f"/api/metrics/profiling/workload_status?scope=process&limit=3&offset={n}").json for n in (0, 6, 90)]
+        tap.equal([(len(page["rows"]), page["totalCount"]) for page in pages], [(3, 8), (2, 8), (0, 8)], "rows come in pages")
+    finally:
+        studio.stop()
+
+
 def main():
     folder = tempfile.mkdtemp(prefix="pulseprof-api.")
     tap = Tap()
@@ -499,6 +535,7 @@ def main():
             step(studio, tap)
         check_start(folder, tap)
         check_tls(folder, tap)
+        check_fleet(folder, tap)
         check_full(folder, tap)
     finally:
         studio.process.kill()

@@ -90,6 +90,7 @@ static void bulk__tell(struct bulk *self, size_t at, const struct json_object *d
 static int bulk__read(struct bulk *self, const struct json_object *list, bool is_dry)
 {
 	char why[1400];
+	int64_t idle_hosts = 0;
 	size_t i;
 	int err = 0;
 

@@ -143,10 +143,11 @@ static int demand__check_share(struct demand *self, uint64_t now_ms, char *ret_w
 	return err;
 }
 
-int order__check_demands(const struct order *self, struct api *api, uint64_t now_ms, char *ret_why,
-			 size_t bytes)
+int order__check_demands(const struct order *self, struct api *api, uint64_t now_ms,
+			 int64_t *idle_hosts, char *ret_why, size_t bytes)
 {
-	struct demand demand = { self, api, NULL, (int64_t)now_ms - HOST_OFFLINE_MS, 0, 0, 0, "" };
+	struct demand demand = { self, api, NULL,	 (int64_t)now_ms - HOST_OFFLINE_MS,
+				 0,    0,   *idle_hosts, "" };
 	struct json_object *configs = NULL, *perf = NULL, *async = NULL, *events = NULL;
 	int err;
 
@@ -158,6 +159,7 @@ int order__check_demands(const struct order *self, struct api *api, uint64_t now
 	(void)json__get_object(configs, "async_profiler", &async);
 	check_async_profiler(self->request.service, async, ret_why, bytes);
 	err = demand__check_share(&demand, now_ms, ret_why, bytes);
+	*idle_hosts = demand.idle;
 	demand.events = events;
 	if (!err && json__len(events))
 		err = demand__check_events(&demand, ret_why, bytes);

@@ -39,9 +39,9 @@ int order__find_targets(struct order *self, struct api *api, uint64_t now_ms);
 
 /*
  * demands.c: can the hosts do what the order wants? ret_why: "" if so. As the real web app, of bulk requests
- * only.
+ * only. idle_hosts: of the orders of a bulk request before this one; its own are added.
  */
-int order__check_demands(const struct order *self, struct api *api, uint64_t now_ms, char *ret_why,
-			 size_t bytes);
+int order__check_demands(const struct order *self, struct api *api, uint64_t now_ms,
+			 int64_t *idle_hosts, char *ret_why, size_t bytes);
 
 #endif
