@@ -115,7 +115,7 @@ static int bulk__read(struct bulk *self, const struct json_object *list, bool is
 	for (i = 0; !err && i < self->cnt && !self->check.detail; i++) {
 		if (!order__is_well(&self->orders[i]))
 			continue;
-		err = order__check_demands(&self->orders[i], self->api, self->now, why,
+		err = order__check_demands(&self->orders[i], self->api, self->now, &idle_hosts, why,
 					   sizeof(why));
 		if (!err && why[0])
 			check__fail(&self->check, "requests", "value_error", why);
