@@ -520,6 +520,9 @@ def check_fleet(folder, tap):
                   [4, ["active", "active", "stopped", "active"], 4], "a process is active on an order for it or for its host")
         pages = [studio.get(f"/api/metrics/profiling/workload_status?scope=process&limit=3&offset={n}").json for n in (0, 6, 90)]
         tap.equal([(len(page["rows"]), page["totalCount"]) for page in pages], [(3, 8), (2, 8), (0, 8)], "rows come in pages")
+        studio.heartbeat("crowded", "s", containers=[{"container_name": f"c{n}"} for n in range(1002)])
+        rows = studio.get("/api/metrics/profiling/workload_status?scope=container&limit=1").json
+        tap.equal([rows["tabCounts"]["container"], rows["leftOut"]], [1004, 2], "what is too much for the inventory is counted")
     finally:
         studio.stop()
 

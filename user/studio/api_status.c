@@ -221,10 +221,12 @@ static int read_workloads(void *arg, struct store *store, struct json_object **r
 	struct json_object *json = json__new_object();
 	struct json_object *tabs = json__new_object();
 	int64_t counts[SCOPES] = { 0 }, total = 0;
+	uint64_t left_out = 0;
 	int i, err;
 
 	err = store__each_workload(store, filter, since_ms, list_row, &rows, &total);
 	err = err ? err : store__count_workloads(store, filter, since_ms, counts);
+	err = err ? err : store__counter(store, "inventory_left_out", &left_out);
 	for (i = 0; i < SCOPES; i++)
 		(void)json__add_int(tabs, scope_names[i], counts[i]);
 	(void)json__add_str(json, "scope", filter->scope);
@@ -232,6 +234,8 @@ static int read_workloads(void *arg, struct store *store, struct json_object **r
 	(void)json__add(json, "tabCounts", tabs);
 	(void)json__add_int(json, "activeHosts", counts[SCOPE_HOST]);
 	(void)json__add_int(json, "totalCount", total);
+	if (left_out) /* of heartbeats with more containers or processes than are kept */
+		(void)json__add_u64(json, "leftOut", left_out);
 	*ret_json = json;
 	return err;
 }

@@ -112,7 +112,7 @@ int store__remove_profile(struct store *self, int64_t id);
 /* The agent process's number: text "" makes one; -ENOENT: never given. */
 int store__gpid(struct store *self, const char *text, const char *hostname, const char *service,
 		uint64_t now_ms, int64_t *ret_gpid);
-/* Lasting counters; names are append-only: "profiles_evicted", "lines_skipped". */
+/* Lasting counters; names are append-only: "profiles_evicted", "lines_skipped", "inventory_left_out". */
 int store__count(struct store *self, const char *name, uint64_t n);
 int store__counter(struct store *self, const char *name, uint64_t *ret_n);
 
