@@ -18,10 +18,14 @@ import time
 from studio_rig import LINES, METADATA, O, Studio, Tap
 
 DATA = os.path.join(os.path.dirname(__file__), "..", "data", "exchanges")
-OPERATOR_GETS = ["/api/studio/hosts", "/api/studio/profiles", "/api/studio/profiles/1",
-                 "/api/studio/profiles/1/flamegraph", "/api/metrics/profiling/host_status"]
-POSTS = ["/api/metrics/heartbeat", "/api/metrics/command_completion", "/api/metrics/profile_request",
-         "/api/v2/profiles", "/api/v1/profiles"]
+SOURCES = os.path.join(os.path.dirname(__file__), "..", "..", "user")
+
+
+def routes():
+    """(path, is a POST) of every route that is not open to all, from the program's own table."""
+    with open(f"{SOURCES}/studio/api.c", encoding="utf-8") as file:
+        found = re.findall(r'\{ "(/[^"]*)", (true|false), AUTH_(\w+),', file.read())
+    return [(path + "1" if path.endswith("/") else path, post == "true") for path, post, auth in found if auth != "NONE"]
 
 
 def recorded(name):
@@ -40,9 +44,12 @@ def check_door(studio, tap):
     tap.ok(token in text and studio.token not in text, "the log says where the token is, not what it is", text)
     for path in ["/", "/studio.css", "/studio.js", "/viewer", "/api/v1/health_check", "/api/v2/health_check"]:
         tap.equal(studio.get(path, token=None).status, 200, f"{path} needs no token")
-    got = {path: studio.get(path, token=None).status for path in OPERATOR_GETS}
-    got.update({path: studio.post(path, {}, token=None).status for path in POSTS})
-    tap.equal(set(got.values()), {401}, "every other route needs the token")
+    got = {path: (studio.post(path, {}, token=None) if is_post else studio.get(path, token=None)).status
+           for path, is_post in [*routes(), ("/api/studio/profiles/1/flamegraph", False)]}
+    tap.ok(len(got) > 15 and set(got.values()) == {401}, "every other route needs the token", got)
+    texts = [open(f"{SOURCES}/{name}", encoding="utf-8").read() for name in ("studio/API.md", "control/PROTOCOL.md")]
+    tap.equal([path for path, _ in routes() if not any(path.removesuffix("/1") in text for text in texts)], [],
+              "and is described")
     wrong = [studio.get("/api/studio/hosts", token=t).status for t in ("x", studio.token[:-1], studio.token + "x", "é")]
     tap.equal(wrong, [401] * 4, "no other token opens it")
     in_url = studio.get(f"/api/studio/hosts?token={studio.token}&key={studio.token}", token=None)
@@ -63,7 +70,7 @@ def check_origin(studio, tap):
            f"localhost:{port}@evil", "[::1", "localhost:x"]
     got = [studio.get("/", headers={"Host": host}).status for host in bad]
     tap.ok(set(got) <= {400, 421}, "a foreign Host is refused, even for the page", got)
-    got = [studio.post(path, {}, headers={"Host": "evil.example"}).status for path in POSTS]
+    got = [studio.post(path, {}, headers={"Host": "evil.example"}).status for path, is_post in routes() if is_post]
     tap.equal(set(got), {421}, "and for every order")
     types = [None, "text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "application/jsonx",
              "text/plain; application/json"]
