@@ -9,7 +9,7 @@ has_url() {
 }
 
 start_studio() {
-	"$O/pulseprof-studio" --listen 127.0.0.1:0 --state-dir "$WORK/studio-state" >"$WORK/studio.out" 2>"$WORK/studio.log" &
+	"$O/pulseprof-studio" --listen "${LISTEN:-127.0.0.1:0}" --state-dir "$WORK/studio-state" >"$WORK/studio.out" 2>"$WORK/studio.log" &
 	STUDIO=$!
 	TAP_PIDS+=("$STUDIO")
 	wait_for 10 has_url || return 1

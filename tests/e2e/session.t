@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # The operator at the host: pulseprof session, metrics and command ask the daemon through its socket. Local runs
 # beside the studio's, changed while they go on, to the spool or a file; who may not ask; a daemon that is killed.
+# The daemon reaches the studio over IPv6, where the host has it.
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/tap.sh"
 . "$(dirname "$0")/profile_facts.sh"
@@ -47,7 +48,9 @@ start "$PROGRAMS/fp_deep" 20 120000
 deep=$STARTED
 start "$PROGRAMS/fp_deep" 20 120000
 other=$STARTED
+LISTEN=$(grep -q '^0\{31\}1 ' /proc/net/if_inet6 2>/dev/null && echo '[::1]:0') # else 127.0.0.1
 check "the studio starts" start_studio
+echo "# $URL"
 start_daemon 1
 check "the daemon's socket is there" wait_for 10 test -S "$SOCKET"
 check_is "for root only" "$(stat -c %a:%u "$SOCKET")" 600:0
