@@ -20,7 +20,7 @@ PROGRAMS := $(if $(wildcard user/cli/main.c),pulseprof) $(if $(wildcard user/dae
 	$(if $(wildcard user/studio/main.c),pulseprof-studio)
 # library, minimum version, Debian's package
 NEEDS := libbpf:1.0:libbpf-dev libelf:0.180:libelf-dev libcurl:7.74:libcurl4-openssl-dev json-c:0.15:libjson-c-dev \
-	libuv:1.40:libuv1-dev zlib:1.2.11:zlib1g-dev libmicrohttpd:0.9.72:libmicrohttpd-dev sqlite3:3.35:libsqlite3-dev
+	libuv:1.40:libuv1-dev zlib:1.2.11:zlib1g-dev libmicrohttpd:0.9.72:libmicrohttpd-dev sqlite3:3.35:libsqlite3-dev liblzma:5.2:liblzma-dev
 PKGS := $(foreach n,$(NEEDS),$(firstword $(subst :, ,$(n))))
 ARCH := $(shell uname -m | sed 's/aarch64/arm64/;s/x86_64/x86/')
 TRIPLET := $(shell $(CC) -print-multiarch 2>/dev/null)
@@ -33,7 +33,7 @@ CFLAGS_ALL := -std=gnu11 $(CFLAGS) -fno-omit-frame-pointer -fstack-protector-str
 	$(if $(SANITIZE),$(SANITIZE) -fno-sanitize-recover=undefined,-D_FORTIFY_SOURCE=2)
 CPPFLAGS_ALL := -D_GNU_SOURCE -DPP_VERSION='"$(VERSION)"' -Iinclude -I$(O)/gen $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null)
 LDFLAGS_ALL := $(LDFLAGS) $(SANITIZE) -Wl,-z,relro,-z,now
-LIBS := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null) -lpthread -lm
+LIBS := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null) -liberty -lpthread -lm
 BPF_CFLAGS := -target bpf -g -O2 -mcpu=v2 -Wall -Wextra -Wno-unused-parameter $(if $(WERROR),-Werror) \
 	-D__TARGET_ARCH_$(ARCH) -Iinclude -Ibpf -I/usr/include/$(TRIPLET)
 # Flags that a test file asks for in a comment: "NAME: flags" up to the end of the comment.
@@ -97,6 +97,8 @@ $(O)/gen/needs: Makefile
 	for need in $(subst :,/,$(NEEDS)); do lib=$${need%%/*}; package=$${need##*/}; version=$${need#*/}; version=$${version%/*}; \
 		$(PKG_CONFIG) --atleast-version=$$version $$lib 2>/dev/null || \
 			missing="$$missing  $$lib >= $$version (Debian and Ubuntu: $$package)\n"; done; \
+	echo '#include <libiberty/demangle.h>' | $(CC) $(CPPFLAGS_ALL) -E - >/dev/null 2>&1 || \
+		missing="$$missing  libiberty (Debian and Ubuntu: libiberty-dev)\n"; \
 	if [ -n "$$missing" ]; then printf "pulseprof cannot be built here, missing:\n$$missing"; \
 		echo "'sudo tools/setup' installs them"; exit 1; fi >&2; touch $@
 

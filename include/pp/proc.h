@@ -47,6 +47,7 @@ struct proc_module {
 	uint32_t kind; /* enum mapping_kind: FILE or VDSO */
 	int fd; /* open for reading, or -1 with err */
 	int err; /* -ENOENT, -EACCES, -ESTALE (not the same file), -EBADMSG (not regular), -EMFILE */
+	int root_fd; /* of its first process, O_PATH, or -1; borrowed until clear */
 	const char *path; /* as its first process saw it; borrowed from the table until clear */
 };
 
@@ -118,14 +119,6 @@ int proc_table__latest(const struct proc_table *self, uint32_t pid, struct proc_
 
 uint32_t proc_table__module_cnt(const struct proc_table *self); /* index 0 is "none" */
 const struct proc_module *proc_table__module(const struct proc_table *self, uint32_t module);
-
-/*
- * Opens the file behind a mapping: map_files, else openat2(RESOLVE_IN_ROOT) below the task's root,
- * O_NONBLOCK|O_NOCTTY, used only if regular and the same device and inode. Returns a descriptor or -errno
- * (-EBADMSG not regular, -ESTALE another file).
- */
-int mapping__open(const struct sysroot *root, uint32_t pid, uint32_t tid,
-		  const struct mapping *mapping);
 
 /* file offset of addr */
 static inline uint64_t mapping__addr_to_off(const struct mapping *self, uint64_t addr)

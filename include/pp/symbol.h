@@ -21,6 +21,10 @@ struct symbol_request {
 	bool vdso; /* our own 64-bit vdso instead of a file */
 	const uint64_t *offs; /* file offsets, ascending, distinct; borrowed */
 	uint32_t off_cnt;
+	/* Debug files are looked for below the process's root (O_PATH, borrowed; -1: gone) and below the host's. */
+	const struct sysroot *host; /* borrowed; NULL: not looked for */
+	int root_fd;
+	const char *path; /* of the file below root_fd; borrowed; NULL: not known */
 };
 
 /* Where stacks truly end. ENTRY: also as a leaf; THREAD: only by a return address (the parent runs there too). */

@@ -26,8 +26,13 @@ MACROS = {
     "MAIN": "(_start @libc+ main (@libc? @vdso?)?)",
     "THREAD": "(@libc @libc)",
 }
-# Before main and after it: the dynamic linker and the C library at work.
-ALWAYS = ["@ld+", "_start (@ld|@libc)* (__do_global_dtors_aux @libc*|@)?"]
+# Before main and after it, and where main loads a library: the dynamic linker and the C library at work, and
+# what the compiler puts into every file for them to call.
+ALWAYS = [
+    "@ld+ (_init|frame_dummy|register_tm_clones|@)?",
+    "_start (@ld|@libc)* (main (@ld|@libc)+)? "
+    "(__do_global_dtors_aux (@libc|deregister_tm_clones)*|_init|frame_dummy|register_tm_clones|@ (@|@libc)*)?",
+]
 
 
 class Grammar:
@@ -140,9 +145,11 @@ class Names:
     @lru_cache(None)
     def symbols(self, path):
         text = ""
-        for flags in (["-D"], []):
-            text += subprocess.run(["nm", *flags, path], capture_output=True, text=True).stdout
-        return {line.split()[-1].split("@")[0] for line in text.splitlines() if line.split()[-2] in "TtWwiu"}
+        for args in (["-D", path], [path], [debug_file(path)]):
+            text += subprocess.run(["nm", *args], capture_output=True, text=True).stdout
+        names = [line.split()[-1].split("@")[0] for line in text.splitlines() if line.split()[-2] in "TtWwiu"]
+        plain = subprocess.run(["c++filt", "-p"], input="\n".join(names), capture_output=True, text=True).stdout
+        return {*names, *(re.sub(r"\[[0-9a-f]{8,16}\]|::h[0-9a-f]{16}$", "", name) for name in plain.splitlines())}
 
     @lru_cache(None)
     def is_a(self, frame, token):
@@ -183,6 +190,13 @@ class Names:
                     before[-n] == 0xFF and before[-n + 1] & 0x38 == 0x10 for n in range(2, 8)
                 )
         return True
+
+
+def debug_file(path):
+    """Where the distribution puts the symbols of a stripped file."""
+    notes = subprocess.run(["readelf", "-n", path], capture_output=True, text=True).stdout
+    build_id = re.search(r"Build ID: (..)(\w+)", notes)
+    return f"/usr/lib/debug/.build-id/{build_id[1]}/{build_id[2]}.debug" if build_id else ""
 
 
 def bytes_before(path, vaddr):

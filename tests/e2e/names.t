@@ -16,12 +16,14 @@ names() {
 		grep -Ev '_\[k\]$|^\[anon\]$|\+0x[0-9a-f]+$|^\[vdso\]|^$'
 }
 
-# known_to_nm FILES...: every symbol of them, without versions.
+# known_to_nm FILES...: every symbol of them and of their debug files, without versions.
 known_to_nm() {
-	local file
+	local file id
 	for file; do
 		nm "$file" 2>/dev/null
 		nm -D "$file" 2>/dev/null
+		id=$(readelf -n "$file" 2>/dev/null | sed -n 's/.*Build ID: //p')
+		nm "/usr/lib/debug/.build-id/${id:0:2}/${id:2}.debug" 2>/dev/null
 	done | awk '{ print $NF }' | sed 's/@.*//' | sort -u
 }
 

@@ -4,7 +4,7 @@
  * unwinder of the C++ library itself, which writes the next return address into its own frame just before
  * it goes there: then the function that catches stands in the place of the one below it.
  */
-/* STACK: MAIN catches catches? (throws_down+ (_ZL4burnv|@libstdc|@libgcc_s|@libc|@ld)*) */
+/* STACK: MAIN catches catches? (throws_down+ (burn|@libstdc|@libgcc_s|@libc|@ld)*) */
 /* STACK: MAIN catches catches? (@libstdc|@libgcc_s|@libc|@ld)* */
 /* STACK: MAIN (@libc|@ld)* */
 /* PROGRAM_CFLAGS: -O2 */

@@ -5,6 +5,7 @@
  * files are reopened through our own descriptors.
  */
 #include "pp/proc.h"
+#include "pp/proc_file.h"
 
 #include <errno.h>
 #include <fcntl.h>

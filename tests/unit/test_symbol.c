@@ -19,6 +19,8 @@
 #include "pp/base/cleanup.h"
 #include "symbol_tree.h"
 
+#define SPLIT "tests/data/elf/split/"
+
 static struct symbol_result ask(const char *file, const uint64_t *offs, uint32_t cnt)
 {
 	_auto_close_ int fd = file ? open(file, O_RDONLY | O_CLOEXEC) : -1;
@@ -39,6 +41,26 @@ static struct symbol_result ask(const char *file, const uint64_t *offs, uint32_t
 static void assert_name(const struct symbol_result *result, uint32_t i, const char *name)
 {
 	assert_string_equal(result->text + result->names[i], name);
+}
+
+static struct symbol_result ask_below(const struct sysroot *host, const char *root,
+				      const char *name, const uint64_t *offs, uint32_t cnt)
+{
+	_auto_close_ int root_fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	char file[64], path[64];
+	struct symbol_request request = {
+		.offs = offs, .off_cnt = cnt, .host = host, .root_fd = root_fd, .path = path
+	};
+	_auto_close_ int fd = -1;
+	struct symbol_result result;
+
+	snprintf(file, sizeof(file), SPLIT "%s", strrchr(name, '/') + 1);
+	snprintf(path, sizeof(path), "%s", name);
+	fd = open(file, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0 && root_fd >= 0);
+	request.fd = fd;
+	assert_int_equal(symbol_job__run(&request, &result), 0);
+	return result;
 }
 
 static void symbols_cover_their_size_and_aliases_have_one_winner(void **state)
@@ -98,6 +120,36 @@ static void dynamic_symbols_without_size_do_not_reach_further(void **state)
 	for (uint32_t i = 0; i < ARRAY_SIZE(offs); i++)
 		assert_name(&result, i, names[i]);
 	symbol_result__clear(&result);
+}
+
+/* In the order of source.s; what is exported is found in any case. */
+static const char *const split_names[] = { "exported", "hidden", "cpp::class<int>::method",
+					   "crate::module::call" };
+static void assert_split(const struct tree *tree, const char *root, const char *path, bool is_found)
+{
+	static const uint64_t with_id[] = { 0x20a, 0x210, 0x216, 0x21c };
+	static const uint64_t without_id[] = { 0x1ba, 0x1c0, 0x1c6, 0x1cc };
+	struct symbol_result result =
+		ask_below(&tree->root, root, path, strstr(path, "by-id") ? with_id : without_id, 4);
+
+	assert_int_equal(result.err, 0);
+	for (uint32_t i = 0; i < 4; i++)
+		assert_name(&result, i, i == 0 || is_found ? split_names[i] : "");
+	symbol_result__clear(&result);
+}
+
+static void symbols_that_were_put_away_are_found(void **state)
+{
+	assert_split(*state, SPLIT "root", "/anywhere/by-id.so", true);
+	assert_split(*state, SPLIT "root", "/lib/linked.so", true);
+	assert_split(*state, "/", "/anywhere/mini.so", true);
+	assert_split(*state, "/", "/anywhere/by-id.so", false);
+	assert_split(*state, SPLIT "root", "/usr/linked.so", false);
+}
+
+static void symbols_of_another_build_are_not_taken(void **state)
+{
+	assert_split(*state, SPLIT "root", "/other/linked.so", false);
 }
 
 static void bottoms_are_known_with_and_without_symbols(void **state)
@@ -333,6 +385,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(symbols_cover_their_size_and_aliases_have_one_winner),
 		cmocka_unit_test(dynamic_symbols_without_size_do_not_reach_further),
+		TREE_TEST(symbols_that_were_put_away_are_found),
+		TREE_TEST(symbols_of_another_build_are_not_taken),
 		cmocka_unit_test(bottoms_are_known_with_and_without_symbols),
 		cmocka_unit_test(the_entry_of_a_library_counts_only_if_it_is_one),
 		cmocka_unit_test(a_million_nested_symbols_are_damage),

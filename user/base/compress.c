@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * gzip by zlib, the only file that includes it. Whole strings in, whole strings out, through a
+ * gzip by zlib and xz by liblzma, the only file that includes them. Whole strings in, whole strings out, through a
  * window on the stack: the out buffer's maximum is what stops a bomb. zlib writes no time into the
  * header unless told to.
  */
@@ -8,14 +8,16 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <lzma.h>
 #include <zlib.h>
 
 #include "pp/base/buf.h"
 #include "pp/base/cleanup.h"
 
-#define WINDOW_BYTES 16384
-#define GZIP_WBITS   (15 + 16)
-#define MEM_LEVEL    8 /* zlib's default */
+#define WINDOW_BYTES	    16384
+#define GZIP_WBITS	    (15 + 16)
+#define MEM_LEVEL	    8 /* zlib's default */
+#define XZ_MEMORY_BYTES_MAX (80u << 20)
 
 /* zlib counts in unsigned int: feed at most this much at once. */
 static void feed(z_stream *stream, size_t *left)
@@ -101,4 +103,40 @@ int gzip__unpack(const void *data, size_t len, struct buf *out)
 int zlib__unpack(const void *data, size_t len, struct buf *out)
 {
 	return unpack(data, len, MAX_WBITS, out);
+}
+
+static int xz_error(lzma_ret ret)
+{
+	switch (ret) {
+	case LZMA_STREAM_END: return 0;
+	case LZMA_MEM_ERROR: return -ENOMEM;
+	case LZMA_MEMLIMIT_ERROR: return -E2BIG;
+	default: return -EBADMSG;
+	}
+}
+
+int xz__unpack(const void *data, size_t len, struct buf *out)
+{
+	lzma_stream stream = LZMA_STREAM_INIT;
+	uint8_t window[WINDOW_BYTES];
+	lzma_ret ret;
+	int err;
+
+	if (lzma_stream_decoder(&stream, XZ_MEMORY_BYTES_MAX, 0) != LZMA_OK)
+		return -ENOMEM;
+	stream.next_in = data;
+	stream.avail_in = len;
+	do {
+		stream.next_out = window;
+		stream.avail_out = sizeof(window);
+		ret = lzma_code(&stream, LZMA_FINISH);
+		err = buf__append(out, window, sizeof(window) - stream.avail_out);
+	} while (ret == LZMA_OK && !err);
+	lzma_end(&stream);
+	return err ? err : xz_error(ret);
+}
+
+uint32_t crc32__add(uint32_t crc, const void *data, size_t len)
+{
+	return (uint32_t)crc32_z(crc, data, len);
 }

@@ -15,6 +15,7 @@
 #include "pp/base/cleanup.h"
 #include "pp/base/sysroot.h"
 #include "pp/base/vec.h"
+#include "pp/proc_file.h"
 #include "unwind.h"
 
 #define MAPPINGS_MAX   65536

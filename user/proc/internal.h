@@ -14,9 +14,30 @@
 
 #define MODULES_MAX    65536
 #define MODULE_FDS_MAX 4096
+#define ROOT_FDS_MAX   256
+
+/* Root directories of processes: those of a host or a container share one. */
+struct root_set {
+	const struct sysroot *root; /* borrowed */
+	struct process_root {
+		uint64_t dev;
+		uint64_t inode;
+		int fd; /* O_PATH */
+	} * rows;
+	size_t cnt;
+	size_t cap;
+	uint32_t last_tid; /* 0: none; whose root is last_fd */
+	int last_fd;
+};
+void root_set__clear(struct root_set *self);
+/* The root of a task as a descriptor (borrowed), or -1: gone, no permission, too many. */
+int root_set__note(struct root_set *self, uint32_t pid, uint32_t tid);
+/* The same for one that another set has; fd may be -1. */
+int root_set__adopt(struct root_set *self, int fd);
 
 struct module_set {
 	const struct sysroot *root; /* borrowed */
+	struct root_set roots;
 	struct proc_module *rows;
 	size_t cnt;
 	size_t cap;

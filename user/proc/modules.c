@@ -14,6 +14,7 @@
 
 #include "pp/base/vec.h"
 #include "pp/metrics.h"
+#include "pp/proc_file.h"
 
 static bool is_same_file(const void *arg, uint32_t id, const void *key)
 {
@@ -34,7 +35,7 @@ static uint64_t hash_file(const struct mapping *mapping)
 
 void module_set__init(struct module_set *self, const struct sysroot *root)
 {
-	*self = (struct module_set){ .root = root };
+	*self = (struct module_set){ .root = root, .roots = { .root = root } };
 	hash_index__init(&self->by_file, is_same_file, self);
 }
 
@@ -44,6 +45,7 @@ void module_set__clear(struct module_set *self)
 		if (self->rows[i].fd >= 0)
 			close(self->rows[i].fd);
 	free(self->rows);
+	root_set__clear(&self->roots);
 	hash_index__clear(&self->by_file);
 	module_set__init(self, self->root);
 }
@@ -59,13 +61,14 @@ static int add_row(struct module_set *self, const struct mapping *mapping, uint3
 		err = hash_index__add(&self->by_file, hash_file(mapping), row);
 	if (err)
 		return err;
-	self->rows[0] = (struct proc_module){ .fd = -1, .err = -ENOENT, .path = "" };
+	self->rows[0] = (struct proc_module){ .fd = -1, .root_fd = -1, .err = -ENOENT, .path = "" };
 	self->rows[row] = (struct proc_module){
 		.inode = mapping->inode,
 		.dev_major = mapping->dev_major,
 		.dev_minor = mapping->dev_minor,
 		.kind = mapping->kind,
 		.fd = -1,
+		.root_fd = -1,
 		.path = mapping->path,
 	};
 	self->cnt = (size_t)row + 1;
@@ -83,6 +86,7 @@ static void open_row(struct module_set *self, struct proc_module *row,
 		fd = mapping__open(self->root, pid, tid, mapping);
 	if (fd >= 0) {
 		row->fd = fd;
+		row->root_fd = root_set__note(&self->roots, pid, tid);
 		row->err = 0;
 		self->open_cnt++;
 		return;
@@ -107,6 +111,8 @@ uint32_t module_set__adopt(struct module_set *self, const struct mapping *mappin
 	module->err = from->err;
 	if (from->fd >= 0)
 		module->fd = fcntl(from->fd, F_DUPFD_CLOEXEC, 0);
+	if (module->fd >= 0)
+		module->root_fd = root_set__adopt(&self->roots, from->root_fd);
 	if (module->fd >= 0)
 		self->open_cnt++;
 	else if (from->fd >= 0)

@@ -10,7 +10,7 @@
  * The path, below the task's root: resolved as inside a chroot (openat2, RESOLVE_IN_ROOT), and both
  * device and inode must be the mapping's.
  */
-#include "pp/proc.h"
+#include "pp/proc_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,6 +22,7 @@
 
 #include "pp/base/cleanup.h"
 #include "pp/base/sysroot.h"
+#include "pp/proc.h"
 
 /* O_NONBLOCK and O_NOCTTY: no FIFO makes us wait, no terminal becomes ours. */
 #define OPEN_FLAGS (O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
@@ -57,13 +58,20 @@ static int find_by_map_files(const struct sysroot *root, uint32_t pid,
 	return err ? err : take_fd(fd);
 }
 
-static int find_by_path(const struct sysroot *root, uint32_t pid, uint32_t tid,
-			const struct mapping *mapping)
+static int find_below(int root_fd, const char *path)
 {
 	struct open_how how = {
 		.flags = O_PATH | O_CLOEXEC,
 		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
 	};
+	int fd = (int)syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int find_by_path(const struct sysroot *root, uint32_t pid, uint32_t tid,
+			const struct mapping *mapping)
+{
 	_auto_close_ int root_fd = -1, fd = -1;
 	int err;
 
@@ -72,11 +80,24 @@ static int find_by_path(const struct sysroot *root, uint32_t pid, uint32_t tid,
 				tid);
 	if (root_fd < 0)
 		return root_fd;
-	fd = (int)syscall(SYS_openat2, root_fd, mapping->path, &how, sizeof(how));
+	fd = find_below(root_fd, mapping->path);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	err = check_file(fd, mapping, true);
 	return err ? err : take_fd(fd);
+}
+
+int proc__open_below(const struct sysroot *root, int root_fd, const char *path)
+{
+	_auto_close_ int fd = find_below(root_fd, path);
+	struct stat st;
+
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st))
+		return -errno;
+	return S_ISREG(st.st_mode) ? sysroot__open(root, OPEN_FLAGS, "proc/self/fd/%d", fd) :
+				     -EBADMSG;
 }
 
 int mapping__open(const struct sysroot *root, uint32_t pid, uint32_t tid,

@@ -569,7 +569,9 @@ uint32_t proc_table__module_cnt(const struct proc_table *self)
 
 const struct proc_module *proc_table__module(const struct proc_table *self, uint32_t module)
 {
-	static const struct proc_module none = { .fd = -1, .err = -ENOENT, .path = "" };
+	static const struct proc_module none = {
+		.fd = -1, .root_fd = -1, .err = -ENOENT, .path = ""
+	};
 
 	return module < self->modules.cnt ? &self->modules.rows[module] : &none;
 }

@@ -12,6 +12,19 @@
 #include "pp/elf.h"
 #include "pp/symbol.h"
 
+/* What a stripped file's symbols were put away into. */
+struct debug_images {
+	struct elf_image *mini; /* over mini_data; NULL: none */
+	void *mini_data;
+	struct elf_image *file; /* over file_fd; NULL: none */
+	int file_fd;
+};
+/* 0, -ENOENT: there is none; -errno: what was there is no good. Any thread. */
+int debug_images__add_mini(struct debug_images *self, const struct elf_image *image);
+int debug_images__add_file(struct debug_images *self, const struct elf_image *image,
+			   const struct symbol_request *request);
+void debug_images__clear(struct debug_images *self);
+
 /* One asked address and the best symbols seen so far. vaddr 0 with name_max 0: none. */
 struct lookup_slot {
 	uint64_t vaddr;
@@ -20,6 +33,7 @@ struct lookup_slot {
 	bool has_start;
 	struct elf_symbol cover; /* the innermost that covers vaddr by its size */
 	struct elf_symbol start; /* the last that starts at or before vaddr */
+	const struct elf_image *source; /* where its symbols stand */
 };
 
 struct lookup {
@@ -38,6 +52,9 @@ const struct elf_symbol *lookup_slot__symbol(const struct lookup_slot *self);
 /* How the stack ends in code at vaddr (file offset off) that belongs to symbol (NULL: to none). */
 enum symbol_bottom bottom__classify(const struct elf_image *image, const struct lookup_slot *slot,
 				    uint64_t off, const char *name);
+
+/* A C++ or Rust name becomes what people write; any other stays. */
+void symbol_name__demangle(char name[ELF_NAME_BYTES]);
 
 /* Fewer leading underscores, then shorter, then strcmp: < 0 if a is the nicer of two aliases. */
 int symbol_name__compare(const char *a, const char *b);

@@ -13,6 +13,7 @@
 
 #include "pp/base/buf.h"
 #include "pp/base/cleanup.h"
+#include "pp/elf_debug.h"
 #include "pp/proc_memory.h"
 
 #define TEXT_BYTES_MAX (64u << 20)
@@ -54,36 +55,91 @@ static uint32_t add_name(const struct elf_image *image, const struct elf_symbol 
 	char name[ELF_NAME_BYTES];
 	uint32_t pos = (uint32_t)text->len;
 
-	if (elf_image__symbol_name(image, symbol, name) ||
-	    buf__append(text, name, strlen(name) + 1))
+	if (elf_image__symbol_name(image, symbol, name))
 		return 0;
-	return pos;
+	symbol_name__demangle(name);
+	return buf__append(text, name, strlen(name) + 1) ? 0 : pos;
 }
 
-static void name_slots(const struct lookup *lookup, const struct symbol_request *request,
-		       struct buf *text, struct symbol_result *result)
+static void name_slots(const struct elf_image *image, const struct lookup_slot *slots, uint32_t cnt,
+		       const struct symbol_request *request, struct buf *text,
+		       struct symbol_result *result)
 {
+	const struct lookup_slot *last = NULL;
 	const uint64_t *offs = request->offs;
-	uint64_t last_name_off = 0;
 	uint32_t last_name = 0;
 
-	for (uint32_t i = 0; i < lookup->cnt; i++) {
-		const struct lookup_slot *slot = &lookup->slots[i];
+	for (uint32_t i = 0; i < cnt; i++) {
+		const struct lookup_slot *slot = &slots[i];
 		const struct elf_symbol *symbol = lookup_slot__symbol(slot);
+		uint32_t off_index = slot->off_index;
 		uint32_t name = 0;
 
 		if (symbol) {
-			if (symbol->name_off != last_name_off)
-				last_name = add_name(lookup->image, symbol, text);
-			last_name_off = symbol->name_off;
+			if (!last || last->source != slot->source ||
+			    lookup_slot__symbol(last)->name_off != symbol->name_off)
+				last_name = add_name(slot->source, symbol, text);
+			last = slot;
 			name = last_name;
 		}
-		result->names[slot->off_index] = name;
-		result->bottoms[slot->off_index] = (uint8_t)bottom__classify(
-			lookup->image, slot, offs[slot->off_index], text->data + name);
-		result->no_returns[slot->off_index] =
-			!elf_image__returns_to(lookup->image, offs[slot->off_index] + 1);
+		result->names[off_index] = name;
+		result->bottoms[off_index] =
+			(uint8_t)bottom__classify(image, slot, offs[off_index], text->data + name);
+		result->no_returns[off_index] = !elf_image__returns_to(image, offs[off_index] + 1);
 	}
+}
+
+/* Looks for those that have no symbol yet in one more image. */
+static int look_in(const struct elf_image *image, struct lookup_slot *slots, uint32_t cnt)
+{
+	_auto_free_ struct lookup_slot *open = calloc(max_of(cnt, 1u), sizeof(*open));
+	_auto_free_ uint32_t *index = calloc(max_of(cnt, 1u), sizeof(*index));
+	struct lookup lookup = { .image = image, .slots = open };
+	int err;
+
+	if (!open || !index)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < cnt; i++) {
+		if (lookup_slot__symbol(&slots[i]))
+			continue;
+		index[lookup.cnt] = i;
+		open[lookup.cnt++] = (struct lookup_slot){ .vaddr = slots[i].vaddr,
+							   .off_index = slots[i].off_index,
+							   .source = image };
+	}
+	if (lookup.cnt == 0)
+		return 0;
+	lookup.cover_budget = (uint64_t)lookup.cnt * COVERS_PER_OFF + COVERS_MIN;
+	lookup.name_budget = (uint64_t)lookup.cnt * NAME_PAIRS_PER_OFF + NAME_PAIRS_MIN;
+	err = lookup__run(&lookup);
+	for (uint32_t i = 0; i < lookup.cnt && !err; i++)
+		slots[index[i]] = open[i];
+	return err;
+}
+
+static bool is_any_open(const struct lookup_slot *slots, uint32_t cnt)
+{
+	for (uint32_t i = 0; i < cnt; i++)
+		if (!lookup_slot__symbol(&slots[i]))
+			return true;
+	return false;
+}
+
+/* Debug information is an extra: what is wrong with it leaves names unknown, and no more. */
+static int look_elsewhere(const struct elf_image *image, const struct symbol_request *request,
+			  struct debug_images *debug, struct lookup_slot *slots, uint32_t cnt)
+{
+	int err = 0;
+
+	if (elf_image__has_symtab(image) || !is_any_open(slots, cnt))
+		return 0;
+	if (!debug_images__add_mini(debug, image))
+		err = look_in(debug->mini, slots, cnt);
+	if (err == -ENOMEM || !is_any_open(slots, cnt))
+		return err;
+	if (!debug_images__add_file(debug, image, request))
+		err = look_in(debug->file, slots, cnt);
+	return err == -ENOMEM ? err : 0;
 }
 
 static int read_names(const struct elf_image *image, const struct symbol_request *request,
@@ -91,23 +147,22 @@ static int read_names(const struct elf_image *image, const struct symbol_request
 {
 	_auto_free_ struct lookup_slot *slots =
 		calloc(max_of(request->off_cnt, 1u), sizeof(*slots));
-	struct lookup lookup = {
-		.image = image,
-		.slots = slots,
-		.cover_budget = (uint64_t)request->off_cnt * COVERS_PER_OFF + COVERS_MIN,
-		.name_budget = (uint64_t)request->off_cnt * NAME_PAIRS_PER_OFF + NAME_PAIRS_MIN,
-	};
+	struct debug_images debug = { 0 };
+	uint32_t cnt;
 	int err;
 
 	if (!slots)
 		return -ENOMEM;
 	elf_image__build_id(image, &result->build_id);
-	lookup.cnt = fill_slots(image, request, slots);
-	if (lookup.cnt == 0)
+	cnt = fill_slots(image, request, slots);
+	if (cnt == 0)
 		return 0;
-	err = lookup__run(&lookup);
+	err = look_in(image, slots, cnt);
 	if (!err)
-		name_slots(&lookup, request, text, result);
+		err = look_elsewhere(image, request, &debug, slots, cnt);
+	if (!err)
+		name_slots(image, slots, cnt, request, text, result);
+	debug_images__clear(&debug);
 	return err ? err : text->err;
 }
 

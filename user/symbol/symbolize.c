@@ -31,6 +31,7 @@ struct question {
 struct naming {
 	struct profile *profile;
 	const struct proc_table *table;
+	const struct sysroot *root;
 	struct question *questions;
 	uint32_t cnt;
 	uint64_t *offs; /* of one module, distinct */
@@ -140,6 +141,9 @@ static int name_module(struct naming *self, uint32_t from, uint32_t to)
 		.fd = file->fd,
 		.vdso = file->kind == MAPPING_VDSO,
 		.offs = self->offs,
+		.host = self->root,
+		.root_fd = file->root_fd,
+		.path = file->path,
 	};
 	struct symbol_result result = { 0 };
 	int err;
@@ -159,13 +163,12 @@ static int name_module(struct naming *self, uint32_t from, uint32_t to)
 	return err;
 }
 
-static int name_kernel(struct naming *self, const struct sysroot *root, uint32_t from, uint32_t to,
-		       int *ret_kernel_err)
+static int name_kernel(struct naming *self, uint32_t from, uint32_t to, int *ret_kernel_err)
 {
 	struct symbol_result result = { 0 };
 	int err;
 
-	err = kallsyms__resolve(root, self->offs, distinct_offs(self, from, to), &result);
+	err = kallsyms__resolve(self->root, self->offs, distinct_offs(self, from, to), &result);
 	if (err == -ENOMEM)
 		return err;
 	if (err) {
@@ -177,7 +180,7 @@ static int name_kernel(struct naming *self, const struct sysroot *root, uint32_t
 	return err;
 }
 
-static int name_frames(struct naming *self, const struct sysroot *root, int *ret_kernel_err)
+static int name_frames(struct naming *self, int *ret_kernel_err)
 {
 	uint32_t from = 0, to;
 	int err = 0;
@@ -187,7 +190,7 @@ static int name_frames(struct naming *self, const struct sysroot *root, int *ret
 			if (self->questions[to].module != self->questions[from].module)
 				break;
 		err = self->questions[from].module == KERNEL_MODULE ?
-			      name_kernel(self, root, from, to, ret_kernel_err) :
+			      name_kernel(self, from, to, ret_kernel_err) :
 			      name_module(self, from, to);
 	}
 	return err;
@@ -292,6 +295,7 @@ int symbolize__profile(struct profile *profile, const struct proc_table *table,
 	struct naming naming = {
 		.profile = profile,
 		.table = table,
+		.root = root,
 		.questions = questions,
 		.offs = offs,
 		.bottoms = bottoms,
@@ -302,7 +306,7 @@ int symbolize__profile(struct profile *profile, const struct proc_table *table,
 	if (!questions || !offs || !bottoms || !no_returns || !is_cut)
 		return -ENOMEM;
 	ask(&naming);
-	err = name_frames(&naming, root, &kernel_err);
+	err = name_frames(&naming, &kernel_err);
 	if (err)
 		return err;
 	cut_stacks(&naming, is_cut);

@@ -2,10 +2,11 @@
 #ifndef PP_BASE_COMPRESS_H
 #define PP_BASE_COMPRESS_H
 /*
- * gzip of whole byte strings, both ways, bounded by the out buffer's maximum. Same input, same
+ * gzip of whole byte strings, both ways, and xz; bounded by the out buffer's maximum. Same input, same
  * bytes (no time stamp in the header).
  */
 #include <stddef.h>
+#include <stdint.h>
 
 struct buf;
 
@@ -14,5 +15,9 @@ int gzip__pack(const void *data, size_t len, int level, struct buf *out);
 int gzip__unpack(const void *data, size_t len, struct buf *out);
 /* The same for zlib's own header (RFC 1950), as in compressed ELF sections. */
 int zlib__unpack(const void *data, size_t len, struct buf *out);
+/* The same for .xz; -E2BIG also for what would need a dictionary of more than 64 MiB. */
+int xz__unpack(const void *data, size_t len, struct buf *out);
+/* zlib's CRC-32 of what was there before (0 at the beginning) and data. */
+uint32_t crc32__add(uint32_t crc, const void *data, size_t len);
 
 #endif
