@@ -13,11 +13,20 @@ struct profile;
 struct buf;
 struct json_object;
 
+/*
+ * Where a format's bytes go, in pieces as they are made. Called at least once, unless the format fails before
+ * its first byte; its first failure ends the encoding with the same.
+ */
+struct encode_sink {
+	int (*write)(void *arg, const void *data, size_t len); /* 0 or -errno */
+	void *arg;
+};
+
 struct encode_format {
-	const char *name; /* "collapsed", "html" */
-	const char *extension; /* "col", "html" */
+	const char *name; /* "collapsed", "html", "pprof" */
+	const char *extension; /* "col", "html", "pb.gz" */
 	const char *mime;
-	int (*encode)(const struct profile *profile, struct buf *out);
+	int (*encode)(const struct profile *profile, const struct encode_sink *sink);
 };
 /* NULL if unknown. */
 const struct encode_format *encode_format__find(const char *name);
@@ -31,6 +40,8 @@ const struct encode_format *encode_format__at(uint32_t i); /* NULL past the end 
 int encode__collapsed(const struct profile *profile, struct buf *out);
 /* One self-contained page: search, zoom, totals, losses, completeness. */
 int encode__html(const struct profile *profile, struct buf *out);
+/* profile.proto of github.com/google/pprof in gzip: written as it is made, never whole in memory. */
+int encode__pprof(const struct profile *profile, const struct encode_sink *sink);
 /*
  * The same, the lightest boxes left out (and the page says how many) until it adds at most max_bytes to a
  * compressed upload. -E2BIG: not even the smallest page does.

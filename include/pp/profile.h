@@ -41,6 +41,7 @@ struct profile_frame {
 struct profile_module {
 	uint32_t path; /* intern id: as the process saw it; "" for index 0 */
 	uint32_t build_id; /* intern id of hex text, or 0 */
+	uint64_t code_off; /* in the file: where the code that was sampled is mapped from; else UINT64_MAX */
 };
 
 /* frames[first .. first+depth) in stack_frames, leaf first, kernel frames before user frames. */

@@ -4,11 +4,11 @@
  * make_page hostile|rich|large|empty html|collapsed. The same words give the same bytes. Not a workload
  * and not a profiler; the profiles hold what a real run would, and names that no real run would like.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "pp/base/buf.h"
 #include "pp/base/cleanup.h"
 #include "pp/base/err.h"
 #include "pp/encode.h"
@@ -215,6 +215,12 @@ static void set_meta(void)
 	must(profile__check(profile));
 }
 
+static int write_piece(void *arg, const void *data, size_t len)
+{
+	(void)arg;
+	return fwrite(data, 1, len, stdout) == len ? 0 : -EIO;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
@@ -222,21 +228,19 @@ int main(int argc, char **argv)
 		void (*make)(void);
 	} kinds[] = { { "hostile", make_hostile }, { "rich", make_rich }, { "large", make_large } };
 	const struct encode_format *format = argc == 3 ? encode_format__find(argv[2]) : NULL;
-	_auto_buf_ struct buf out;
+	const struct encode_sink sink = { write_piece, NULL };
 
 	if (!format) {
-		fputs("usage: make_page hostile|rich|large|empty html|collapsed\n", stderr);
+		fputs("usage: make_page hostile|rich|large|empty html|collapsed|pprof\n", stderr);
 		return 2;
 	}
-	buf__init(&out, 64 << 20);
 	must(profile__new(&profile));
 	for (uint32_t i = 0; i < ARRAY_SIZE(kinds); i++) {
 		if (!strcmp(kinds[i].name, argv[1]))
 			kinds[i].make();
 	}
 	set_meta();
-	must(format->encode(profile, &out));
-	fwrite(out.data, 1, out.len, stdout);
+	must(format->encode(profile, &sink));
 	profile__free(profile);
 	return 0;
 }

@@ -252,6 +252,19 @@ static void the_page_has_all_its_parts_and_asks_for_nothing(void **state)
 	profile__free(profile);
 }
 
+static int append(void *arg, const void *data, size_t len)
+{
+	return buf__append(arg, data, len);
+}
+
+static int encode_to(const struct encode_format *format, const struct profile *profile,
+		     struct buf *out)
+{
+	const struct encode_sink sink = { append, out };
+
+	return format->encode(profile, &sink);
+}
+
 static void same_profile_same_bytes_in_every_format(void **state)
 {
 	for (uint32_t i = 0; encode_format__at(i); i++) {
@@ -262,14 +275,14 @@ static void same_profile_same_bytes_in_every_format(void **state)
 		buf__init(&a, OUT_BYTES_MAX);
 		buf__init(&b, OUT_BYTES_MAX);
 		assert_ptr_equal(encode_format__find(format->name), format);
-		assert_int_equal(format->encode(one, &a), 0);
-		assert_int_equal(format->encode(two, &b), 0);
+		assert_int_equal(encode_to(format, one, &a), 0);
+		assert_int_equal(encode_to(format, two, &b), 0);
 		assert_int_equal(a.len, b.len);
 		assert_memory_equal(a.data, b.data, a.len);
 		profile__free(one);
 		profile__free(two);
 	}
-	assert_null(encode_format__find("pprof"));
+	assert_null(encode_format__find("svg"));
 }
 
 static void too_small_a_buffer_is_an_error_in_every_format(void **state)
@@ -279,7 +292,7 @@ static void too_small_a_buffer_is_an_error_in_every_format(void **state)
 		struct buf out;
 
 		buf__init(&out, 100);
-		assert_int_equal(encode_format__at(i)->encode(profile, &out), -E2BIG);
+		assert_int_equal(encode_to(encode_format__at(i), profile, &out), -E2BIG);
 		buf__clear(&out);
 		profile__free(profile);
 	}

@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * gzip by zlib and xz by liblzma, the only file that includes them. Whole strings in, whole strings out, through a
- * window on the stack: the out buffer's maximum is what stops a bomb. zlib writes no time into the
- * header unless told to.
+ * gzip by zlib and xz by liblzma, the only file that includes them. What is packed goes out piece by piece;
+ * unpacking is of whole strings through a window on the stack: the out buffer's maximum is what stops a bomb.
+ * zlib writes no time into the header unless told to.
  */
 #include "pp/base/compress.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <lzma.h>
+#include <stdlib.h>
 #include <zlib.h>
 
 #include "pp/base/buf.h"
 #include "pp/base/cleanup.h"
 
-#define WINDOW_BYTES	    16384
+#define WINDOW_BYTES	    GZIP_PIECE_BYTES
 #define GZIP_WBITS	    (15 + 16)
 #define MEM_LEVEL	    8 /* zlib's default */
 #define XZ_MEMORY_BYTES_MAX (80u << 20)
@@ -28,38 +29,96 @@ static void feed(z_stream *stream, size_t *left)
 	*left -= n;
 }
 
-static int pack_all(z_stream *stream, size_t left, struct buf *out)
-{
+struct gzip_stream {
+	z_stream zlib;
+	gzip_write_fn write;
+	void *arg;
+	int err; /* the first one */
 	unsigned char window[WINDOW_BYTES];
-	int err, ret;
+};
 
-	do {
-		if (!stream->avail_in)
-			feed(stream, &left);
-		stream->next_out = window;
-		stream->avail_out = sizeof(window);
-		ret = deflate(stream, left ? Z_NO_FLUSH : Z_FINISH);
-		err = buf__append(out, window, sizeof(window) - stream->avail_out);
-		if (err)
-			return err;
-	} while (ret == Z_OK);
-	return ret == Z_STREAM_END ? 0 : -EIO;
-}
-
-int gzip__pack(const void *data, size_t len, int level, struct buf *out)
+int gzip_stream__new(int level, gzip_write_fn write, void *arg, struct gzip_stream **ret_stream)
 {
-	z_stream stream = { .next_in = (Bytef *)data };
-	int err;
+	_auto_free_ struct gzip_stream *self = calloc(1, sizeof(*self));
 
-	switch (deflateInit2(&stream, level, Z_DEFLATED, GZIP_WBITS, MEM_LEVEL,
+	if (!self)
+		return -ENOMEM;
+	self->write = write;
+	self->arg = arg;
+	self->zlib.next_out = self->window;
+	self->zlib.avail_out = sizeof(self->window);
+	switch (deflateInit2(&self->zlib, level, Z_DEFLATED, GZIP_WBITS, MEM_LEVEL,
 			     Z_DEFAULT_STRATEGY)) {
 	case Z_OK: break;
 	case Z_MEM_ERROR: return -ENOMEM;
 	default: return -EINVAL;
 	}
-	err = pack_all(&stream, len, out);
-	deflateEnd(&stream);
-	return err;
+	*ret_stream = take_ptr(self);
+	return 0;
+}
+
+static int write_window(struct gzip_stream *self)
+{
+	size_t len = sizeof(self->window) - self->zlib.avail_out;
+
+	self->zlib.next_out = self->window;
+	self->zlib.avail_out = sizeof(self->window);
+	return len ? self->write(self->arg, self->window, len) : 0;
+}
+
+int gzip_stream__add(struct gzip_stream *self, const void *data, size_t len)
+{
+	self->zlib.next_in = (Bytef *)data;
+	self->zlib.avail_in = 0;
+	while (!self->err && (len || self->zlib.avail_in)) {
+		if (!self->zlib.avail_in)
+			feed(&self->zlib, &len);
+		if (deflate(&self->zlib, Z_NO_FLUSH) != Z_OK)
+			self->err = -EIO;
+		else if (!self->zlib.avail_out)
+			self->err = write_window(self);
+	}
+	return self->err;
+}
+
+int gzip_stream__end(struct gzip_stream *self)
+{
+	int ret = Z_OK;
+
+	self->zlib.avail_in = 0;
+	while (!self->err && ret == Z_OK) {
+		ret = deflate(&self->zlib, Z_FINISH);
+		self->err = ret == Z_OK || ret == Z_STREAM_END ? write_window(self) : -EIO;
+	}
+	return self->err;
+}
+
+void gzip_stream__free(struct gzip_stream *self)
+{
+	if (!self)
+		return;
+	deflateEnd(&self->zlib);
+	free(self);
+}
+
+static void gzip_stream_cleanup(struct gzip_stream **self)
+{
+	gzip_stream__free(*self);
+}
+
+static int append_to_buf(void *arg, const void *data, size_t len)
+{
+	return buf__append(arg, data, len);
+}
+
+int gzip__pack(const void *data, size_t len, int level, struct buf *out)
+{
+	__cleanup(gzip_stream_cleanup) struct gzip_stream *stream = NULL;
+	int err = gzip_stream__new(level, append_to_buf, out, &stream);
+
+	if (!err)
+		err = gzip_stream__add(stream, data, len);
+	return err ? err : gzip_stream__end(stream);
 }
 
 static int unpack_all(z_stream *stream, size_t left, struct buf *out)

@@ -7,14 +7,11 @@
 #include <string.h>
 
 #include "internal.h"
-#include "pp/base/buf.h"
 #include "pp/base/cleanup.h"
 #include "pp/base/err.h"
 #include "pp/encode.h"
 #include "pp/profile.h"
 #include "run.h"
-
-#define OUTPUT_MAX_BYTES (1u << 30)
 
 enum {
 	OPTION_PID = CLI_OPTION_OWN,
@@ -35,7 +32,7 @@ const struct cli_option record_options[] = {
 	{ OPTION_RATE, "rate", "HZ", "samples a second and CPU, 1 to 10000 (99)" },
 	{ OPTION_DURATION, "duration", "S", "seconds; else until the command ends, or Ctrl-C" },
 	{ OPTION_IDLE, "idle", NULL, "sample idle CPUs too" },
-	{ OPTION_FORMAT, "format", "FORMAT", "html (a flame graph) or collapsed" },
+	{ OPTION_FORMAT, "format", "FORMAT", "html (a flame graph), collapsed or pprof" },
 	{ OPTION_OUTPUT, "output", "FILE", "'-' for stdout (pulseprof-HOST-TIME.html)" },
 	{ OPTION_STRICT, "strict", NULL, "exit with 5 if samples were lost, or over 0.5 % missed" },
 	{ CLI_OPTION_JSON, "json", NULL, "end with one JSON object (-j)" },
@@ -144,15 +141,11 @@ static bool has_losses(const struct profile *profile)
 static int deliver(struct cli *cli, struct report *report, struct output *output)
 {
 	const struct request *request = report->request;
-	struct buf bytes _auto_buf_;
-	int err;
+	int err = output__write(output, request->format, report->profile);
 
-	buf__init(&bytes, OUTPUT_MAX_BYTES);
-	err = request->format->encode(report->profile, &bytes);
-	if (err)
-		return cli__fail(cli, CLI_FAILED, err, NULL, "the profile cannot be encoded (%s)",
-				 errname(err));
-	err = output__write(output, bytes.data, bytes.len);
+	if (output->encode_err)
+		return cli__fail(cli, CLI_FAILED, output->encode_err, NULL,
+				 "the profile cannot be encoded (%s)", errname(output->encode_err));
 	if (err)
 		return tell_output_error(cli, output, err, true);
 	err = report__print(cli, report);

@@ -48,7 +48,8 @@ const struct cli_option session_start_options[] = {
 	{ OPTION_DURATION, "duration", "S", "seconds (60)" },
 	{ OPTION_IDLE, "idle", NULL, "sample idle CPUs too" },
 	{ OPTION_OUTPUT, "output", "FILE", "a new file for the profile; else it is uploaded" },
-	{ OPTION_FORMAT, "format", "FORMAT", "of that file: html (a flame graph) or collapsed" },
+	{ OPTION_FORMAT, "format", "FORMAT",
+	  "of that file: html (a flame graph), collapsed or pprof" },
 	COMMON_OPTIONS,
 };
 const struct cli_option session_change_options[] = { TARGET_OPTIONS, COMMON_OPTIONS };
@@ -82,7 +83,7 @@ static int take_option(struct cli *cli, int id, const char *value, struct wish *
 	if (err)
 		return cli__usage(cli, "'%s': %s", value, why ? why : errname(err));
 	if (id == OPTION_FORMAT && !encode_format__find(value))
-		return cli__usage(cli, "no format '%s': html, collapsed", value);
+		return cli__usage(cli, "no format '%s': html, collapsed, pprof", value);
 	if (id == OPTION_OUTPUT && !*value)
 		return cli__usage(cli, "option '--output' needs a value: FILE");
 	wish->has_target = wish->has_target || id == OPTION_PID || id == OPTION_COMM;

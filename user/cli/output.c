@@ -19,6 +19,7 @@
 #include "pp/base/cleanup.h"
 #include "pp/base/clock.h"
 #include "pp/base/file.h"
+#include "pp/encode.h"
 #include "run.h"
 
 static bool parse_id(const char *text, uint32_t *ret_id)
@@ -159,9 +160,40 @@ int output__open(struct output *self, const char *path, const char *extension)
 	return open_as_it_is(self, O_NOFOLLOW);
 }
 
-static int fill(const struct output *self, int fd, const void *data, size_t len)
+/* What is to be written, and to where. */
+struct stream {
+	const struct encode_format *format;
+	const struct profile *profile;
+	int fd;
+	bool cuts; /* what the file held goes when the first bytes come */
+	int err; /* of writing them, not of making them */
+};
+
+static int write_piece(void *arg, const void *data, size_t len)
 {
-	int err = file__write_all(fd, data, len);
+	struct stream *self = arg;
+
+	if (self->cuts && ftruncate(self->fd, 0) < 0)
+		self->err = -errno;
+	self->cuts = false;
+	if (!self->err)
+		self->err = file__write_all(self->fd, data, len);
+	return self->err;
+}
+
+static int stream__write(struct stream *self, struct output *output)
+{
+	const struct encode_sink sink = { write_piece, self };
+	int err = self->format->encode(self->profile, &sink);
+
+	if (!self->err)
+		output->encode_err = err;
+	return err;
+}
+
+static int fill(struct output *self, struct stream *stream)
+{
+	int fd = stream->fd, err = stream__write(stream, self);
 
 	/* Some file systems have no owners to give. */
 	if (!err && self->has_owner && fchown(fd, self->uid, self->gid) < 0 && errno != EPERM)
@@ -193,16 +225,16 @@ static int publish(const char *tmp, char *path, size_t path_bytes, bool is_own_n
 	return rename(tmp, path) < 0 ? -errno : 0;
 }
 
-static int write_file(const struct output *self, char *path, size_t path_bytes, bool is_own_name,
-		      const void *data, size_t len)
+static int write_file(struct output *self, char *path, size_t path_bytes, bool is_own_name,
+		      struct stream stream)
 {
 	char tmp[PATH_MAX];
-	int fd = open_beside(path, tmp, sizeof(tmp));
 	int err;
 
-	if (fd < 0)
-		return fd;
-	err = fill(self, fd, data, len);
+	stream.fd = open_beside(path, tmp, sizeof(tmp));
+	if (stream.fd < 0)
+		return stream.fd;
+	err = fill(self, &stream);
 	if (!err)
 		err = publish(tmp, path, path_bytes, is_own_name);
 	if (err)
@@ -210,37 +242,37 @@ static int write_file(const struct output *self, char *path, size_t path_bytes, 
 	return err;
 }
 
-static void keep_elsewhere(struct output *self, const void *data, size_t len)
+static void keep_elsewhere(struct output *self, struct stream stream)
 {
 	const char *dir = getenv("TMPDIR");
 	char name[512];
 
 	default_name(name, sizeof(name), self->extension);
 	snprintf(self->kept, sizeof(self->kept), "%s/%s", dir && *dir ? dir : "/tmp", name);
-	if (write_file(self, self->kept, sizeof(self->kept), true, data, len))
+	if (write_file(self, self->kept, sizeof(self->kept), true, stream))
 		self->kept[0] = '\0';
 }
 
-static int write_as_it_is(const struct output *self, const void *data, size_t len)
+static int write_as_it_is(struct output *self, struct stream stream)
 {
 	struct stat st;
 
-	/* Only now: until here the file behind a link was what it had been. */
-	if (!self->is_stdout && !fstat(self->fd, &st) && S_ISREG(st.st_mode) &&
-	    ftruncate(self->fd, 0) < 0)
-		return -errno;
-	return file__write_all(self->fd, data, len);
+	stream.fd = self->fd;
+	stream.cuts = !self->is_stdout && !fstat(self->fd, &st) && S_ISREG(st.st_mode);
+	return stream__write(&stream, self);
 }
 
-int output__write(struct output *self, const void *data, size_t len)
+int output__write(struct output *self, const struct encode_format *format,
+		  const struct profile *profile)
 {
-	int err = self->fd >= 0 ? write_as_it_is(self, data, len) :
+	const struct stream stream = { .format = format, .profile = profile };
+	int err = self->fd >= 0 ? write_as_it_is(self, stream) :
 				  write_file(self, self->path, sizeof(self->path),
-					     self->is_own_name, data, len);
+					     self->is_own_name, stream);
 
 	/* A reader that has gone wanted no more. */
-	if (err && err != -EPIPE)
-		keep_elsewhere(self, data, len);
+	if (err && err != -EPIPE && !self->encode_err)
+		keep_elsewhere(self, stream);
 	return err;
 }
 

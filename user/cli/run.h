@@ -25,6 +25,7 @@ struct output {
 	char path[4096]; /* "-": stdout */
 	const char *extension;
 	char kept[4096]; /* where the bytes are that could not be written to path; "": nowhere */
+	int encode_err; /* why there were no bytes to write; 0: there were */
 	int fd; /* open already: stdout, a pipe, a device, the target of a link; else -1 */
 	bool is_stdout;
 	bool is_own_name; /* made by us */
@@ -34,8 +35,9 @@ struct output {
 };
 /* path: NULL for the default name. Returns 0 or -errno: then a profile could not be written there. */
 int output__open(struct output *self, const char *path, const char *extension);
-/* On failure the bytes are kept elsewhere if that can be: see kept. */
-int output__write(struct output *self, const void *data, size_t len);
+/* When it cannot be written there, the profile is kept elsewhere if that can be: see kept. */
+int output__write(struct output *self, const struct encode_format *format,
+		  const struct profile *profile);
 void output__close(struct output *self);
 /* Who stands behind sudo: false if nobody does. */
 bool invoker__find(uid_t *ret_uid, gid_t *ret_gid);

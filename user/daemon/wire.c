@@ -26,9 +26,7 @@
 #include "pp/ship.h"
 
 /* Of a profile's lines at once; larger ones go in shares. */
-#define SHARE_BYTES	 (48u << 20)
-
-#define OUTPUT_MAX_BYTES (1u << 30)
+#define SHARE_BYTES (48u << 20)
 
 /* A window on its way to the spool. */
 struct job {
@@ -95,18 +93,24 @@ static void end_run_if_done(struct daemon_run *self)
 	daemon__stop_if_idle(daemon);
 }
 
+static int write_piece(void *arg, const void *data, size_t len)
+{
+	const struct daemon_run *self = arg;
+
+	return file__write_all(self->output_fd, data, len);
+}
+
 /* Of a local run that names a file: it is there, or it is said that it is not. */
 static int write_output(const struct job *self)
 {
-	struct buf bytes _auto_buf_;
-	int err;
+	const struct encode_sink sink = { write_piece, self->run };
+	int err = self->run->format->encode(self->profile, &sink);
 
-	buf__init(&bytes, OUTPUT_MAX_BYTES);
-	err = self->run->format->encode(self->profile, &bytes);
-	if (!err)
-		err = file__write_all(self->run->output_fd, bytes.data, bytes.len);
 	if (!err && fsync(self->run->output_fd) < 0)
 		err = -errno;
+	/* Half a profile is none. */
+	if (err && ftruncate(self->run->output_fd, 0) < 0)
+		log_warn("daemon: a part of a profile stays in its file: %s", errname(-errno));
 	return err;
 }
 

@@ -84,7 +84,7 @@ int profile__module(struct profile *self, const char *path, const char *build_id
 		    uint32_t *ret_module)
 {
 	struct profile_build *build = self->build;
-	struct profile_module key;
+	struct profile_module key = { .code_off = UINT64_MAX };
 	int err;
 
 	err = profile__string(self, path, &key.path);

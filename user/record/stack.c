@@ -101,6 +101,16 @@ static int find_code(struct window *self, const struct view *view, uint64_t addr
 	return err;
 }
 
+static int file_frame(struct window *self, const struct mapping *mapping, uint64_t addr,
+		      uint32_t flags, uint32_t *ret_frame)
+{
+	struct profile_module *module = &self->profile->modules[mapping->module];
+
+	module->code_off = min_of(module->code_off, mapping->off);
+	return profile__frame(self->profile, FRAME_NATIVE, mapping->module,
+			      mapping__addr_to_off(mapping, addr), flags, ret_frame);
+}
+
 /*
  * One user address. Returns 0, -ENOENT when it lies in no executable mapping (the address is no code),
  * -ESTALE when other code may have stood there.
@@ -118,9 +128,7 @@ static int user_frame(struct window *self, const struct view *view, uint64_t add
 	if (err)
 		return err;
 	switch (mapping->kind) {
-	case MAPPING_FILE:
-		return profile__frame(self->profile, FRAME_NATIVE, mapping->module,
-				      mapping__addr_to_off(mapping, addr), flags, ret_frame);
+	case MAPPING_FILE: return file_frame(self, mapping, addr, flags, ret_frame);
 	case MAPPING_VDSO:
 		return profile__frame(self->profile, FRAME_VDSO, mapping->module,
 				      addr - mapping->start_addr, flags, ret_frame);

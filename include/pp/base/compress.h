@@ -2,8 +2,8 @@
 #ifndef PP_BASE_COMPRESS_H
 #define PP_BASE_COMPRESS_H
 /*
- * gzip of whole byte strings, both ways, and xz; bounded by the out buffer's maximum. Same input, same
- * bytes (no time stamp in the header).
+ * gzip of whole byte strings, both ways, and xz, bounded by the out buffer's maximum; and packing what comes
+ * in parts. Same input, same bytes (no time stamp in the header).
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -19,5 +19,17 @@ int zlib__unpack(const void *data, size_t len, struct buf *out);
 int xz__unpack(const void *data, size_t len, struct buf *out);
 /* zlib's CRC-32 of what was there before (0 at the beginning) and data. */
 uint32_t crc32__add(uint32_t crc, const void *data, size_t len);
+
+/*
+ * Packed bytes leave through write, at most GZIP_PIECE_BYTES at once. The first failure, also write's own,
+ * sticks: later calls do nothing and return it. Not the end of the data before gzip_stream__end.
+ */
+#define GZIP_PIECE_BYTES 16384
+struct gzip_stream;
+typedef int (*gzip_write_fn)(void *arg, const void *data, size_t len); /* 0 or -errno */
+int gzip_stream__new(int level, gzip_write_fn write, void *arg, struct gzip_stream **ret_stream);
+int gzip_stream__add(struct gzip_stream *self, const void *data, size_t len);
+int gzip_stream__end(struct gzip_stream *self);
+void gzip_stream__free(struct gzip_stream *self);
 
 #endif
