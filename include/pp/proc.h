@@ -39,16 +39,26 @@ struct mapping {
 int maps__parse(const char *text, size_t len, int (*fn)(void *arg, const struct mapping *mapping),
 		void *arg);
 
-/* A file (by device and inode) that was mapped executable somewhere. */
+/* Of a process that makes code: what its perf map must look like. */
+struct proc_jit {
+	uint32_t ns_pid; /* in its own pid namespace */
+	uint32_t uid;
+	uint64_t start_boottime_ns;
+	uint32_t dump; /* the module of its jitdump file; 0: none */
+	bool is_java; /* HotSpot is in it */
+};
+
+/* A file (by device and inode) that was mapped executable somewhere; or the code that one process made. */
 struct proc_module {
 	uint64_t inode;
 	uint32_t dev_major;
 	uint32_t dev_minor;
-	uint32_t kind; /* enum mapping_kind: FILE or VDSO */
+	uint32_t kind; /* enum mapping_kind: FILE, VDSO, or ANON with jit */
 	int fd; /* open for reading, or -1 with err */
 	int err; /* -ENOENT, -EACCES, -ESTALE (not the same file), -EBADMSG (not regular), -EMFILE */
 	int root_fd; /* of its first process, O_PATH, or -1; borrowed until clear */
 	const char *path; /* as its first process saw it; borrowed from the table until clear */
+	struct proc_jit jit;
 };
 
 struct proc_table;

@@ -15,13 +15,22 @@ struct sysroot;
 struct profile;
 struct proc_table;
 
-/* Plain request: names for offsets in one file. */
+/* Code that a process made at run time: whose, to know its perf map (tmp/perf-NS_PID.map below root_fd). */
+struct symbol_jit {
+	uint32_t ns_pid; /* in its own pid namespace */
+	uint32_t uid;
+	uint64_t start_real_ns; /* of the process */
+	bool is_java; /* made by HotSpot */
+};
+
+/* Plain request: names for offsets in one file, or for addresses in a process's own code. */
 struct symbol_request {
-	int fd; /* borrowed; -1 with vdso set */
+	int fd; /* borrowed; -1 with vdso set; with jit: its jitdump file, or -1 */
 	bool vdso; /* our own 64-bit vdso instead of a file */
-	const uint64_t *offs; /* file offsets, ascending, distinct; borrowed */
+	const struct symbol_jit *jit; /* NULL: a file; borrowed */
+	const uint64_t *offs; /* file offsets or addresses, ascending, distinct; borrowed */
 	uint32_t off_cnt;
-	/* Debug files are looked for below the process's root (O_PATH, borrowed; -1: gone) and below the host's. */
+	/* Perf maps and debug files are looked for below the process's root (O_PATH, borrowed; -1: gone) and below the host's. */
 	const struct sysroot *host; /* borrowed; NULL: not looked for */
 	int root_fd;
 	const char *path; /* of the file below root_fd; borrowed; NULL: not known */
@@ -32,7 +41,7 @@ enum symbol_bottom { SYMBOL_BOTTOM_NONE, SYMBOL_BOTTOM_ENTRY, SYMBOL_BOTTOM_THRE
 
 /* Plain result. names[i] is an offset into text, 0 = unknown (text[0] is NUL). */
 struct symbol_result {
-	int err; /* 0, or why the file gave nothing: -EBADMSG, -EOPNOTSUPP, -errno */
+	int err; /* 0, or why there are no names: -EBADMSG, -EOPNOTSUPP, -EPERM, -ESTALE, -errno */
 	struct elf_build_id build_id;
 	uint32_t *names;
 	uint32_t name_cnt; /* = off_cnt */

@@ -50,6 +50,12 @@ at_least_names() {
 	}
 }
 
+MAPS=()
+# perf_map_has PID NAME: HotSpot writes one when it is asked, of what it has compiled by then.
+perf_map_has() {
+	jcmd "$1" Compiler.perfmap >/dev/null 2>&1 && grep -qF "$2" "/tmp/perf-$1.map"
+}
+
 # mapped PID: the files of its executable mappings.
 mapped() {
 	awk '$2 ~ /x/ && $6 ~ /^\// { print $6 }' "/proc/$1/maps" | sort -u
@@ -108,7 +114,43 @@ if command -v node >/dev/null; then
 	check "node: no bare address" no_raw_address node
 	check "node: lines have the grammar" grammar_holds node
 	stop "$STARTED"
+	start node --perf-basic-prof -e 'function f(n) { return n < 2 ? n : f(n - 1) + f(n - 2) } for (;;) f(25)'
+	MAPS+=("/tmp/perf-$STARTED.map")
+	wait_for 30 grep -q 'JS:\*f ' "/tmp/perf-$STARTED.map"
+	record node --pid "$STARTED" --rate 199 --duration 2
+	check "node: with a perf map its functions have names" share_between node ';LazyCompile:\*f \[eval\]' 50 100
+	check "node: with a perf map lines have the grammar" grammar_holds node
+	stop "$STARTED"
 fi
+
+if command -v javac >/dev/null && command -v jcmd >/dev/null; then
+	echo 'public class Fib { static int fib(int n) { return n < 2 ? n : fib(n - 1) + fib(n - 2); }
+		public static void main(String[] a) { for (;;) fib(25); } }' >Fib.java
+	javac Fib.java
+	start java -XX:+PreserveFramePointer -XX:-UsePerfData -cp . Fib
+	MAPS+=("/tmp/perf-$STARTED.map")
+	wait_for 60 perf_map_has "$STARTED" 'Fib.fib(int)'
+	record java --pid "$STARTED" --rate 199 --duration 2
+	check "java: with a perf map its methods have names" share_between java ';int Fib\.fib\(int\)_\[j\]' 50 100
+	check "java: lines have the grammar" grammar_holds java
+	stop "$STARTED"
+fi
+
+PYTHON=
+for python in python3 python3.12 python3.13 python3.14; do
+	"$python" -X perf -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null && PYTHON=$python
+done
+if [ -n "$PYTHON" ]; then
+	printf 'def fib(n):\n    return n if n < 2 else fib(n - 1) + fib(n - 2)\nwhile True:\n    fib(20)\n' >fib.py
+	start "$PYTHON" -X perf fib.py
+	MAPS+=("/tmp/perf-$STARTED.map")
+	wait_for 30 grep -q 'py::fib:' "/tmp/perf-$STARTED.map"
+	record python --pid "$STARTED" --rate 199 --duration 2
+	check "python: with a perf map its functions have names" share_between python ';fib \([^ ;]*fib\.py\)_\[p\];' 20 100
+	check "python: lines have the grammar" grammar_holds python
+	stop "$STARTED"
+fi
+rm -f "${MAPS[@]}"
 
 start "$PROGRAMS/syscall_heavy" 30000
 record kernel --pid "$STARTED" --rate 199 --duration 1

@@ -27,7 +27,9 @@ bool maps_version__is(const struct maps_version *version, const struct mapping *
 
 		if (a->start_addr != b->start_addr || a->end_addr != b->end_addr ||
 		    a->off != b->off || a->inode != b->inode || a->dev_major != b->dev_major ||
-		    a->dev_minor != b->dev_minor || a->kind != b->kind || a->module != b->module)
+		    a->dev_minor != b->dev_minor || a->kind != b->kind ||
+		    /* that of anonymous code follows from the process */
+		    (a->kind != MAPPING_ANON && a->module != b->module))
 			return false;
 	}
 	return true;

@@ -56,6 +56,15 @@ void module_set__clear(struct module_set *self);
 uint32_t module_set__note(struct module_set *self, const struct mapping *mapping, uint32_t pid,
 			  uint32_t tid);
 
+/* The row of the code that a process made; 0: none. Its key is the process instead of a file. */
+uint32_t module_set__of_process(struct module_set *self, const struct proc_id *id);
+/* The mappings of a process were read: those that are anonymous code get the module of its code. */
+void module_set__note_jit(struct module_set *self, const struct proc_id *id, uint32_t tid,
+			  struct mapping *mappings, size_t cnt);
+/* The same for mappings that another set's owner has read; from: the module there. */
+void module_set__adopt_jit(struct module_set *self, const struct proc_id *id,
+			   const struct proc_module *from, struct mapping *mappings, size_t cnt);
+
 /* As __note, with the descriptor that another set has. */
 uint32_t module_set__adopt(struct module_set *self, const struct mapping *mapping,
 			   const struct proc_module *from);

@@ -120,6 +120,21 @@ uint32_t module_set__adopt(struct module_set *self, const struct mapping *mappin
 	return row;
 }
 
+uint32_t module_set__of_process(struct module_set *self, const struct proc_id *id)
+{
+	const struct mapping key = { .inode = id->start_boottime_ns,
+				     .dev_major = id->pid,
+				     .dev_minor = id->exec_id,
+				     .kind = MAPPING_ANON,
+				     .path = "" };
+	uint32_t row;
+
+	if (hash_index__find(&self->by_file, hash_file(&key), &key, &row) &&
+	    add_row(self, &key, &row))
+		return 0;
+	return row;
+}
+
 uint32_t module_set__note(struct module_set *self, const struct mapping *mapping, uint32_t pid,
 			  uint32_t tid)
 {

@@ -246,6 +246,7 @@ static int read_mappings(struct proc_table *self, const struct proc_id *id, uint
 		return err;
 	}
 	metric__add(METRIC_MAPS_READ, 1);
+	module_set__note_jit(&self->modules, id, tid, reading.mappings, reading.cnt);
 	exact = reading.cnt > 0 ? realloc(reading.mappings, reading.cnt * sizeof(*exact)) : NULL;
 	*ret_mappings = exact ? exact : reading.mappings;
 	*ret_cnt = (uint32_t)reading.cnt;
@@ -477,11 +478,12 @@ void proc_table__set_epoch(struct proc_table *self, const struct proc_id *id, ui
 }
 
 /* A copy of a list, in the terms of this table. */
-static int copy_mappings(struct proc_table *self, const struct proc_table *from,
-			 const struct maps_version *list, struct mapping **ret_mappings)
+static int copy_mappings(struct proc_table *self, const struct proc_id *id,
+			 const struct proc_table *from, const struct maps_version *list,
+			 struct mapping **ret_mappings)
 {
 	struct mapping *copy = calloc(list->cnt, sizeof(*copy));
-	uint32_t path;
+	uint32_t path, jit = 0;
 	int err = copy || !list->cnt ? 0 : -ENOMEM;
 
 	for (uint32_t i = 0; i < list->cnt && !err; i++) {
@@ -490,7 +492,9 @@ static int copy_mappings(struct proc_table *self, const struct proc_table *from,
 		if (err)
 			break;
 		copy[i].path = intern__str(self->paths, path);
-		if (copy[i].module)
+		if (copy[i].kind == MAPPING_ANON)
+			jit = copy[i].module;
+		else if (copy[i].module)
 			copy[i].module = module_set__adopt(
 				&self->modules, &copy[i], proc_table__module(from, copy[i].module));
 	}
@@ -498,6 +502,9 @@ static int copy_mappings(struct proc_table *self, const struct proc_table *from,
 		free(copy);
 		return err;
 	}
+	if (jit)
+		module_set__adopt_jit(&self->modules, id, proc_table__module(from, jit), copy,
+				      list->cnt);
 	*ret_mappings = copy;
 	return 0;
 }
@@ -529,7 +536,7 @@ int proc_table__adopt(struct proc_table *self, const struct proc_table *from,
 		adopt_epochs(ours, list);
 		return 0;
 	}
-	err = self->paths ? copy_mappings(self, from, list, &mappings) : -ENOMEM;
+	err = self->paths ? copy_mappings(self, id, from, list, &mappings) : -ENOMEM;
 	if (err)
 		return err;
 	err = add_version(self, id, process, mappings, list->cnt, list->read_at_ns);

@@ -132,7 +132,12 @@ static int user_frame(struct window *self, const struct view *view, uint64_t add
 	case MAPPING_VDSO:
 		return profile__frame(self->profile, FRAME_VDSO, mapping->module,
 				      addr - mapping->start_addr, flags, ret_frame);
-	case MAPPING_ANON: *is_jit = true; break;
+	case MAPPING_ANON:
+		*is_jit = true;
+		if (mapping->module) /* it may have a name in the process's own list */
+			return profile__frame(self->profile, FRAME_ANON, mapping->module, addr,
+					      flags & PROFILE_FRAME_RETURN, ret_frame);
+		break;
 	default: break;
 	}
 	return profile__frame(self->profile, FRAME_ANON, 0, 0, 0, ret_frame);

@@ -49,6 +49,26 @@ int lookup__run(struct lookup *self);
 /* The symbol of a slot after the run, or NULL: none covers it. */
 const struct elf_symbol *lookup_slot__symbol(const struct lookup_slot *self);
 
+/* Names for asked addresses in code that was made at run time. */
+struct jit_lookup {
+	const uint64_t *addrs; /* ascending; borrowed */
+	uint32_t *names; /* by address: where its name stands in text; 0: none yet */
+	uint32_t cnt;
+	bool is_java;
+	struct buf *text;
+	uint64_t budget; /* names that may still be given */
+};
+#define JIT_FILE_BYTES_MAX (512ull << 20)
+/* There is code of this name (NULL: not known which) now, whatever was there before. 0, -EBADMSG. */
+int jit_lookup__code(struct jit_lookup *self, uint64_t addr, uint64_t bytes, const char *name,
+		     size_t name_len);
+/* 0, -EBADMSG, -E2BIG (what was read stands), -ENOMEM, -errno. */
+int perf_map__read(struct jit_lookup *self, int fd);
+int jitdump__read(struct jit_lookup *self, int fd);
+/* Fills names by a request with jit. 0, -ENOENT (no file), -EPERM, -ESTALE (not its file), or as above. */
+int jit__read_names(const struct symbol_request *request, struct buf *text,
+		    struct symbol_result *result);
+
 /* How the stack ends in code at vaddr (file offset off) that belongs to symbol (NULL: to none). */
 enum symbol_bottom bottom__classify(const struct elf_image *image, const struct lookup_slot *slot,
 				    uint64_t off, const char *name);

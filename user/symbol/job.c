@@ -202,7 +202,8 @@ int symbol_job__run(const struct symbol_request *request, struct symbol_result *
 		symbol_result__clear(&result);
 		return -ENOMEM;
 	}
-	result.err = run_on_image(request, &text, &result);
+	result.err = request->jit ? jit__read_names(request, &text, &result) :
+				    run_on_image(request, &text, &result);
 	if (result.err == -ENOMEM) {
 		symbol_result__clear(&result);
 		return -ENOMEM;

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "pp/base/cleanup.h"
+#include "pp/base/clock.h"
 #include "pp/base/sysroot.h"
 #include "pp/metrics.h"
 #include "pp/proc.h"
@@ -32,6 +33,7 @@ struct naming {
 	struct profile *profile;
 	const struct proc_table *table;
 	const struct sysroot *root;
+	uint64_t boot_real_ns; /* when the machine was started */
 	struct question *questions;
 	uint32_t cnt;
 	uint64_t *offs; /* of one module, distinct */
@@ -60,8 +62,7 @@ static void ask(struct naming *self)
 			continue;
 		if (frame->kind == FRAME_KERNEL)
 			question->module = KERNEL_MODULE;
-		else if ((frame->kind == FRAME_NATIVE || frame->kind == FRAME_VDSO) &&
-			 frame->module != 0)
+		else if (frame->module != 0)
 			question->module = frame->module;
 		else
 			continue;
@@ -133,11 +134,13 @@ static int set_build_id(struct profile *profile, uint32_t module, const struct e
 	return err == -ENOMEM ? err : 0;
 }
 
-static int name_module(struct naming *self, uint32_t from, uint32_t to)
+/* What to ask about a module; false: nothing can be known of it. */
+static bool fill_request(const struct naming *self, uint32_t module, struct symbol_request *request,
+			 struct symbol_jit *jit)
 {
-	uint32_t module = self->questions[from].module;
 	const struct proc_module *file = proc_table__module(self->table, module);
-	struct symbol_request request = {
+
+	*request = (struct symbol_request){
 		.fd = file->fd,
 		.vdso = file->kind == MAPPING_VDSO,
 		.offs = self->offs,
@@ -145,16 +148,35 @@ static int name_module(struct naming *self, uint32_t from, uint32_t to)
 		.root_fd = file->root_fd,
 		.path = file->path,
 	};
+	if (file->kind == MAPPING_ANON) {
+		*jit = (struct symbol_jit){
+			.ns_pid = file->jit.ns_pid,
+			.uid = file->jit.uid,
+			.start_real_ns = self->boot_real_ns + file->jit.start_boottime_ns,
+			.is_java = file->jit.is_java,
+		};
+		request->jit = jit;
+		request->fd = proc_table__module(self->table, file->jit.dump)->fd;
+		return file->jit.start_boottime_ns != 0;
+	}
+	return module < self->profile->module_cnt && (file->fd >= 0 || request->vdso);
+}
+
+static int name_module(struct naming *self, uint32_t from, uint32_t to)
+{
+	uint32_t module = self->questions[from].module;
+	struct symbol_request request;
 	struct symbol_result result = { 0 };
+	struct symbol_jit jit;
 	int err;
 
-	if ((file->fd < 0 && !request.vdso) || module >= self->profile->module_cnt)
+	if (!fill_request(self, module, &request, &jit))
 		return 0;
 	request.off_cnt = distinct_offs(self, from, to);
 	err = symbol_job__run(&request, &result);
 	if (err)
 		return err;
-	if (result.err == -EBADMSG)
+	if (result.err == -EBADMSG && !request.jit)
 		metric__add(METRIC_ELF_DAMAGED, 1);
 	err = set_build_id(self->profile, module, &result.build_id);
 	if (!err)
@@ -296,6 +318,7 @@ int symbolize__profile(struct profile *profile, const struct proc_table *table,
 		.profile = profile,
 		.table = table,
 		.root = root,
+		.boot_real_ns = clock_real_ns() - clock_boot_ns(),
 		.questions = questions,
 		.offs = offs,
 		.bottoms = bottoms,
