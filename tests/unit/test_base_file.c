@@ -328,6 +328,73 @@ static void a_gzip_bomb_stops_at_the_maximum(void **state)
 	assert_int_equal(gzip__pack(zeros.data, zeros.len, 9, &packed), -E2BIG);
 }
 
+struct pieces {
+	struct buf all;
+	uint32_t left; /* before it fails */
+};
+
+static int take_piece(void *arg, const void *data, size_t len)
+{
+	struct pieces *pieces = arg;
+
+	assert_true(len > 0 && len <= GZIP_PIECE_BYTES);
+	return pieces->left-- ? buf__append(&pieces->all, data, len) : -ENOSPC;
+}
+
+/* Not compressible, so that there are many pieces. */
+static void make_noise(unsigned char *noise, size_t len)
+{
+	uint32_t seed = 1;
+
+	for (size_t i = 0; i < len; i++) {
+		seed = seed * 1664525 + 1013904223;
+		noise[i] = (unsigned char)(seed >> 24);
+	}
+}
+
+static void what_comes_in_parts_is_packed_in_pieces(void **state)
+{
+	static unsigned char noise[300000];
+	struct pieces pieces = { .left = UINT32_MAX };
+	struct gzip_stream *stream = NULL;
+	_auto_buf_ struct buf back;
+	size_t part = 0;
+
+	make_noise(noise, sizeof(noise));
+	buf__init(&pieces.all, 1u << 20);
+	buf__init(&back, 1u << 20);
+	assert_int_equal(gzip_stream__new(6, take_piece, &pieces, &stream), 0);
+	for (size_t at = 0; at < sizeof(noise); at += part) {
+		part = min_of((part * 7 + 1) % 50000, sizeof(noise) - at);
+		assert_int_equal(gzip_stream__add(stream, noise + at, part), 0);
+	}
+	assert_int_equal(gzip_stream__end(stream), 0);
+	gzip_stream__free(stream);
+	assert_int_equal(gzip__unpack(pieces.all.data, pieces.all.len, &back), 0);
+	assert_int_equal(back.len, sizeof(noise));
+	assert_memory_equal(back.data, noise, sizeof(noise));
+	buf__clear(&pieces.all);
+}
+
+static void a_stream_fails_with_its_first_piece_that_does(void **state)
+{
+	static unsigned char noise[300000];
+	struct pieces pieces = { .left = 2 };
+	struct gzip_stream *stream = NULL;
+
+	make_noise(noise, sizeof(noise));
+	buf__init(&pieces.all, 1u << 20);
+	assert_int_equal(gzip_stream__new(6, take_piece, &pieces, &stream), 0);
+	assert_int_equal(gzip_stream__add(stream, noise, sizeof(noise)), -ENOSPC);
+	assert_int_equal(pieces.left, UINT32_MAX); /* asked three times and no more */
+	assert_int_equal(gzip_stream__add(stream, noise, sizeof(noise)), -ENOSPC);
+	assert_int_equal(gzip_stream__end(stream), -ENOSPC);
+	assert_int_equal(pieces.left, UINT32_MAX);
+	gzip_stream__free(stream);
+	gzip_stream__free(NULL);
+	buf__clear(&pieces.all);
+}
+
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, make_folder, remove_folder)
 
 int main(void)
@@ -347,6 +414,8 @@ int main(void)
 		cmocka_unit_test(gzip_goes_both_ways_and_gives_the_same_bytes),
 		cmocka_unit_test(damaged_gzip_is_refused),
 		cmocka_unit_test(a_gzip_bomb_stops_at_the_maximum),
+		cmocka_unit_test(what_comes_in_parts_is_packed_in_pieces),
+		cmocka_unit_test(a_stream_fails_with_its_first_piece_that_does),
 	};
 
 	return cmocka_run_group_tests_name("base_file", tests, NULL, NULL);
