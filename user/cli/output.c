@@ -207,20 +207,17 @@ static int fill(struct output *self, struct stream *stream)
 }
 
 /* A name of our own making never replaces a profile of the same second: it gets a number. */
-static int publish(const char *tmp, char *path, size_t path_bytes, bool is_own_name)
+static int publish(const struct output *self, const char *tmp, char *path, size_t path_bytes,
+		   bool is_own_name)
 {
-	size_t len = strlen(path), dot = len;
-	char extension[16];
+	size_t len = strlen(path), dot = is_own_name ? len - strlen(self->extension) - 1 : len;
 
-	while (dot && path[dot] != '.')
-		dot--;
-	snprintf(extension, sizeof(extension), "%s", path + dot);
 	for (unsigned int n = 2; is_own_name && n < 1000; n++) {
 		if (!renameat2(AT_FDCWD, tmp, AT_FDCWD, path, RENAME_NOREPLACE))
 			return 0;
 		if (errno != EEXIST)
 			break; /* a file system that has no such rename */
-		snprintf(path + dot, path_bytes - dot, "-%u%s", n, extension);
+		snprintf(path + dot, path_bytes - dot, "-%u.%s", n, self->extension);
 	}
 	return rename(tmp, path) < 0 ? -errno : 0;
 }
@@ -236,7 +233,7 @@ static int write_file(struct output *self, char *path, size_t path_bytes, bool i
 		return stream.fd;
 	err = fill(self, &stream);
 	if (!err)
-		err = publish(tmp, path, path_bytes, is_own_name);
+		err = publish(self, tmp, path, path_bytes, is_own_name);
 	if (err)
 		(void)unlink(tmp); /* the first error is the one to tell */
 	return err;

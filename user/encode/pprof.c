@@ -196,6 +196,8 @@ static uint64_t period_ns(const struct profile *profile)
 
 static uint32_t mapping_of(const struct profile_frame *frame)
 {
+	if (frame->kind == FRAME_ANON)
+		return NO_MAPPING;
 	return frame->module || frame->kind == FRAME_KERNEL ? frame->module : NO_MAPPING;
 }
 
