@@ -201,11 +201,9 @@ static uint32_t mapping_of(const struct profile_frame *frame)
 	return frame->module || frame->kind == FRAME_KERNEL ? frame->module : NO_MAPPING;
 }
 
-static uint64_t mapping_id(const struct pprof *self, uint32_t mapping)
+static uint64_t mapping_id(uint32_t mapping)
 {
-	if (mapping == NO_MAPPING)
-		return 0;
-	return mapping ? mapping : self->profile->module_cnt;
+	return mapping == NO_MAPPING ? 0 : mapping + 1ull;
 }
 
 static bool has_place(const struct profile_frame *frame)
@@ -340,7 +338,7 @@ static int write_mapping(struct pprof *self, uint32_t i)
 	uint64_t limit_off = (mapping->end_off + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
 	struct buf *out = &self->message;
 
-	put_number(out, MAPPING_ID, mapping_id(self, i));
+	put_number(out, MAPPING_ID, mapping_id(i));
 	if (mapping->end_off) {
 		put_number(out, MAPPING_MEMORY_START, FILES_VADDR + start_off);
 		put_number(out, MAPPING_MEMORY_LIMIT, FILES_VADDR + limit_off);
@@ -403,7 +401,7 @@ static int write_location(struct pprof *self, uint32_t i, uint64_t function_id)
 	const struct profile_frame *frame = &self->profile->frames[i];
 
 	put_number(&self->message, LOCATION_ID, i + 1ull);
-	put_number(&self->message, LOCATION_MAPPING_ID, mapping_id(self, mapping_of(frame)));
+	put_number(&self->message, LOCATION_MAPPING_ID, mapping_id(mapping_of(frame)));
 	if (has_place(frame))
 		put_number(&self->message, LOCATION_ADDRESS, FILES_VADDR + place_of(frame));
 	if (name_of(self, frame))
