@@ -53,7 +53,8 @@ struct json_object;
 	X(LOGS_DROPPED, "logs_dropped", "log lines not uploaded: no room, or refused")            \
 	X(JOURNAL_UNWRITTEN, "journal_unwritten", "writes of the journal that failed")            \
 	X(JOURNAL_DAMAGED, "journal_damaged", "lines of the journal that could not be read")      \
-	X(RUNS_RESTARTED, "runs_restarted", "interrupted runs begun again after a restart")
+	X(RUNS_RESTARTED, "runs_restarted", "interrupted runs begun again after a restart")       \
+	X(READERS_KILLED, "readers_killed", "reader processes that a file made slow or ended")
 enum metric_id {
 #define X(id, name, text) METRIC_##id,
 	PP_METRICS(X)

@@ -36,6 +36,7 @@ struct record_ops {
 
 struct record_options {
 	const char *cache_dir; /* for unwind tables; borrowed during the call; NULL: none on disk */
+	bool has_reader; /* main knows reader.h: files are read by a process of their own, else by this one */
 };
 
 int record__new(struct loop *loop, const struct sysroot *root, struct collect *collect,

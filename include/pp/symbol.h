@@ -53,6 +53,9 @@ struct symbol_result {
 /* Worker or any thread. Returns 0 (look at ret_result->err) or -ENOMEM. */
 int symbol_job__run(const struct symbol_request *request, struct symbol_result *ret_result);
 void symbol_result__clear(struct symbol_result *self);
+/* The same done by somebody else (a process of its own); what fails there is in ret_result->err. */
+typedef int (*symbol_run_fn)(void *arg, const struct symbol_request *request,
+			     struct symbol_result *ret_result);
 
 /*
  * Names of kernel addresses (ascending, distinct; borrowed), in one pass over proc/kallsyms that keeps
@@ -66,9 +69,11 @@ int kallsyms__resolve(const struct sysroot *root, const uint64_t *addrs, uint32_
  * Names every frame of the profile, sets the modules' build ids, and turns ends into COMPLETE where the
  * outermost user frame lies in a known bottom. profile modules and proc_table modules have the same
  * index. ret_kernel_err (may be NULL): 0, or why kernel frames stay unknown (kallsyms__resolve). Worker:
- * nothing else may use the profile or change the table meanwhile. Returns 0 or -ENOMEM.
+ * nothing else may use the profile or change the table meanwhile. run: who reads
+ * files of processes; NULL: this thread. Returns 0 or -ENOMEM.
  */
 int symbolize__profile(struct profile *profile, const struct proc_table *table,
-		       const struct sysroot *root, int *ret_kernel_err);
+		       const struct sysroot *root, symbol_run_fn run, void *run_arg,
+		       int *ret_kernel_err);
 
 #endif

@@ -94,7 +94,8 @@ static void a_profile_gets_names_build_ids_and_ends(void **state)
 
 	put(tree, "proc/kallsyms", KALLSYMS);
 	add_stack(profile, specs, 4, 1, STACK_END_NO_FRAME_POINTER);
-	assert_int_equal(symbolize__profile(profile, table, &tree->root, &kernel_err), 0);
+	assert_int_equal(symbolize__profile(profile, table, &tree->root, NULL, NULL, &kernel_err),
+			 0);
 	assert_int_equal(kernel_err, 0);
 	assert_string_equal(frame_name(profile, 0, 0), "do_work");
 	assert_string_equal(frame_name(profile, 0, 1), "helper");
@@ -133,7 +134,8 @@ static void only_a_known_bottom_makes_a_stack_complete(void **state)
 		struct profile *profile = new_profile();
 
 		add_stack(profile, &rows[i].spec, 1, 0, rows[i].end);
-		assert_int_equal(symbolize__profile(profile, table, &tree->root, NULL), 0);
+		assert_int_equal(symbolize__profile(profile, table, &tree->root, NULL, NULL, NULL),
+				 0);
 		assert_int_equal(profile->samples[0].end, rows[i].after);
 		profile__free(profile);
 	}
@@ -171,7 +173,8 @@ static void a_stack_is_cut_at_what_is_no_return_address(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct profile *profile = doubtful_stack(GUESSED, rows[i].end);
 
-		assert_int_equal(symbolize__profile(profile, table, &tree->root, NULL), 0);
+		assert_int_equal(symbolize__profile(profile, table, &tree->root, NULL, NULL, NULL),
+				 0);
 		assert_int_equal(profile->stacks[0].depth, 2);
 		assert_int_equal(profile->samples[0].end, rows[i].after);
 		profile__free(profile);
@@ -185,7 +188,7 @@ static void what_a_table_found_needs_no_call_before_it(void **state)
 	struct proc_table *table = note_process(tree, "plain");
 	struct profile *profile = doubtful_stack(RETURN, STACK_END_COMPLETE);
 
-	assert_int_equal(symbolize__profile(profile, table, &tree->root, NULL), 0);
+	assert_int_equal(symbolize__profile(profile, table, &tree->root, NULL, NULL, NULL), 0);
 	assert_int_equal(profile->stacks[0].depth, 4);
 	assert_int_equal(profile->samples[0].end, STACK_END_COMPLETE);
 	profile__free(profile);
@@ -210,7 +213,8 @@ static void a_bottom_does_not_mend_a_walk_with_holes(void **state)
 		struct profile *profile = new_profile();
 
 		add_stack(profile, &start, 1, 0, rows[i].end);
-		assert_int_equal(symbolize__profile(profile, table, &tree->root, NULL), 0);
+		assert_int_equal(symbolize__profile(profile, table, &tree->root, NULL, NULL, NULL),
+				 0);
 		assert_int_equal(profile->samples[0].end, rows[i].after);
 		profile__free(profile);
 	}
@@ -232,7 +236,8 @@ static void what_has_no_name_stays_unknown_and_is_counted(void **state)
 	int kernel_err = 0;
 
 	add_stack(profile, specs, 3, 1, STACK_END_NO_FRAME_POINTER);
-	assert_int_equal(symbolize__profile(profile, table, &tree->root, &kernel_err), 0);
+	assert_int_equal(symbolize__profile(profile, table, &tree->root, NULL, NULL, &kernel_err),
+			 0);
 	assert_int_equal(kernel_err, -ENOENT); /* the tree has no kallsyms */
 	for (uint32_t i = 0; i < 3; i++)
 		assert_string_equal(frame_name(profile, 0, i), "");

@@ -122,3 +122,8 @@ int sysroot__line(const struct sysroot *self, char *text, size_t text_bytes, con
 	text[len] = '\0';
 	return 0;
 }
+
+const char *sysroot__own_program(void)
+{
+	return "/proc/self/exe";
+}

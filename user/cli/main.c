@@ -15,6 +15,7 @@
 #include "pp/base/file.h"
 #include "pp/base/json.h"
 #include "pp/base/log.h"
+#include "pp/reader.h"
 
 static void tell(struct cli *cli, const char *symbol, const char *hint, const char *message)
 {
@@ -112,6 +113,8 @@ int main(int argc, char **argv)
 	struct cli cli = { 0 };
 	int code, err;
 
+	if (reader__is_wanted(argc, argv))
+		return reader__serve();
 	err = stdio__fill();
 	if (err)
 		return CLI_FAILED; /* nowhere to say why */

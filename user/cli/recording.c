@@ -147,7 +147,7 @@ static char *cache_dir(void)
 static int prepare(struct recording *self)
 {
 	_auto_free_ char *tables = cache_dir();
-	const struct record_options options = { .cache_dir = tables };
+	const struct record_options options = { .cache_dir = tables, .has_reader = true };
 	const char *why = "";
 	int err;
 

@@ -178,7 +178,7 @@ static int start_loop(struct daemon *self)
 /* Loaded once, for the life of the daemon. */
 static int start_profiler(struct daemon *self)
 {
-	struct record_options options = { 0 };
+	struct record_options options = { .has_reader = true };
 	const char *why = "";
 	char *cache_dir _auto_free_ = NULL;
 	int err = collect__new(self->loop, &self->root, NULL, &self->collect, &why);

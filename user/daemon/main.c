@@ -19,6 +19,7 @@
 #include "pp/base/file.h"
 #include "pp/base/log.h"
 #include "pp/config.h"
+#include "pp/reader.h"
 
 static int print_help(void)
 {
@@ -74,6 +75,8 @@ int main(int argc, char **argv)
 	struct buf why _auto_buf_ = { .max_bytes = 4096 };
 	int code;
 
+	if (reader__is_wanted(argc, argv))
+		return reader__serve();
 	if (stdio__fill())
 		return DAEMON_FAILED; /* nowhere to say why */
 	for (int i = 1; i < argc; i++) {

@@ -121,12 +121,12 @@ static void encode_on_worker(void *arg)
 					.is_restarted = self->is_restarted };
 	struct buf page _auto_buf_;
 
+	buf__init(&page, SHIP_PARCEL_MAX_BYTES);
 	work__be_patient();
 	if (self->run->output_fd >= 0) {
 		self->err = write_output(self);
 		return;
 	}
-	buf__init(&page, SHIP_PARCEL_MAX_BYTES);
 	buf__init(&self->parcel, SHIP_PARCEL_MAX_BYTES);
 	if (!self->share.cnt)
 		self->err = encode__share_cnt(self->profile, SHARE_BYTES, &self->share.cnt);

@@ -56,7 +56,7 @@ int window__close(struct window *self, const struct sysroot *root,
 /* Closed windows being named. fn gets each in order, loop thread: a profile (given) and 0, or NULL and -errno. */
 struct naming;
 typedef void (*naming_fn)(void *arg, int err, struct profile *profile, bool is_last);
-int naming__new(struct loop *loop, const struct sysroot *root, naming_fn fn,
+int naming__new(struct loop *loop, const struct sysroot *root, bool has_reader, naming_fn fn,
 		struct naming **ret_naming);
 void naming__free(struct naming *self);
 /* The window is taken (left empty) on success. err: it is not named but given as failed. -ENOMEM. */

@@ -13,6 +13,7 @@
 #include "pp/base/err.h"
 #include "pp/base/log.h"
 #include "pp/base/loop.h"
+#include "pp/reader.h"
 #include "pp/symbol.h"
 
 struct closed {
@@ -29,6 +30,7 @@ struct naming {
 	struct loop *loop; /* borrowed */
 	const struct sysroot *root; /* borrowed */
 	naming_fn fn;
+	struct reader *reader; /* NULL: files are read here */
 	struct closed *first; /* the one being named */
 	struct closed **tail;
 };
@@ -38,10 +40,13 @@ static void name_next(struct naming *self);
 static void name_on_worker(void *arg)
 {
 	struct closed *self = arg;
+	struct reader *reader = self->naming->reader;
 
 	work__be_patient(); /* the run may go on, and names take seconds */
 	self->err = symbolize__profile(self->window.profile, self->window.table, self->naming->root,
-				       &self->kernel_err);
+				       reader ? reader__run : NULL, reader, &self->kernel_err);
+	if (reader)
+		reader__rest(reader);
 }
 
 static void give(void *arg, int err)
@@ -81,13 +86,17 @@ static void name_next(struct naming *self)
 		give(next, err);
 }
 
-int naming__new(struct loop *loop, const struct sysroot *root, naming_fn fn,
+int naming__new(struct loop *loop, const struct sysroot *root, bool has_reader, naming_fn fn,
 		struct naming **ret_naming)
 {
 	struct naming *self = calloc(1, sizeof(*self));
 
 	if (!self)
 		return -ENOMEM;
+	if (has_reader && reader__new(&self->reader)) {
+		free(self);
+		return -ENOMEM;
+	}
 	self->loop = loop;
 	self->root = root;
 	self->fn = fn;
@@ -101,6 +110,7 @@ void naming__free(struct naming *self)
 	if (!self)
 		return;
 	pp_assert(!self->first); /* a worker would write into freed memory */
+	reader__free(self->reader);
 	free(self);
 }
 

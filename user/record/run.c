@@ -323,7 +323,7 @@ int record__new(struct loop *loop, const struct sysroot *root, struct collect *c
 	if (!err)
 		err = young__new(loop, on_young, self, &self->young);
 	if (!err)
-		err = naming__new(loop, root, on_named, &self->naming);
+		err = naming__new(loop, root, options->has_reader, on_named, &self->naming);
 	if (err) {
 		record__free(self);
 		return err;

@@ -33,6 +33,8 @@ struct naming {
 	struct profile *profile;
 	const struct proc_table *table;
 	const struct sysroot *root;
+	symbol_run_fn run;
+	void *run_arg;
 	uint64_t boot_real_ns; /* when the machine was started */
 	struct question *questions;
 	uint32_t cnt;
@@ -173,7 +175,10 @@ static int name_module(struct naming *self, uint32_t from, uint32_t to)
 	if (!fill_request(self, module, &request, &jit))
 		return 0;
 	request.off_cnt = distinct_offs(self, from, to);
-	err = symbol_job__run(&request, &result);
+	if (self->run && !request.vdso) /* ours is as good as anybody's */
+		err = self->run(self->run_arg, &request, &result);
+	else
+		err = symbol_job__run(&request, &result);
 	if (err)
 		return err;
 	if (result.err == -EBADMSG && !request.jit)
@@ -306,7 +311,8 @@ static void count_unnamed(const struct naming *self)
 }
 
 int symbolize__profile(struct profile *profile, const struct proc_table *table,
-		       const struct sysroot *root, int *ret_kernel_err)
+		       const struct sysroot *root, symbol_run_fn run, void *run_arg,
+		       int *ret_kernel_err)
 {
 	size_t cnt = max_of(profile->frame_cnt, 1u);
 	_auto_free_ struct question *questions = calloc(cnt, sizeof(*questions));
@@ -318,6 +324,8 @@ int symbolize__profile(struct profile *profile, const struct proc_table *table,
 		.profile = profile,
 		.table = table,
 		.root = root,
+		.run = run,
+		.run_arg = run_arg,
 		.boot_real_ns = clock_real_ns() - clock_boot_ns(),
 		.questions = questions,
 		.offs = offs,
