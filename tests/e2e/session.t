@@ -11,6 +11,8 @@ needs_kernel
 needs_command jq
 needs_command curl
 needs_command setpriv
+needs_command python3
+READ_PPROF=$(cd "$(dirname "$0")" && pwd)/pprof_facts.py
 cd "$WORK" || exit 1
 
 SOCKET=$PULSEPROF_RUN_DIR/pulseprofd.sock
@@ -93,6 +95,10 @@ check "the file has both targets" bash -c \
 check_is "and is complete" "$(awk '{ n += $NF } END { print n }' local.col)" \
 	"$(listed local-1 .samples)"
 check "it cannot be stopped twice" ends 1 "$PULSEPROF" session stop local-1
+check "one in pprof" ends 0 "$PULSEPROF" session start --duration 1 --pid "$deep" \
+	--output "$WORK/local.pb.gz" --format pprof
+check "is done in its time" wait_for 30 listed local-2 '.state == "done"'
+check_is "and complete" "$(python3 "$READ_PPROF" facts local.pb.gz | jq .samples)" "$(listed local-2 .samples)"
 
 # --- to the spool
 
