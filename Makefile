@@ -15,7 +15,7 @@ Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2);)
 comma := ,
 
-ROOMS := base profile spec config metrics elf proc perf unwind symbol encode net httpd collect reader ship control rpc record
+ROOMS := base profile spec config metrics elf proc perf unwind symbol encode net httpd collect container reader ship control rpc record
 PROGRAMS := $(if $(wildcard user/cli/main.c),pulseprof) $(if $(wildcard user/daemon/main.c),pulseprofd) \
 	$(if $(wildcard user/studio/main.c),pulseprof-studio)
 # library, minimum version, Debian's package

@@ -54,7 +54,10 @@ struct json_object;
 	X(JOURNAL_UNWRITTEN, "journal_unwritten", "writes of the journal that failed")            \
 	X(JOURNAL_DAMAGED, "journal_damaged", "lines of the journal that could not be read")      \
 	X(RUNS_RESTARTED, "runs_restarted", "interrupted runs begun again after a restart")       \
-	X(READERS_KILLED, "readers_killed", "reader processes that a file made slow or ended")
+	X(READERS_KILLED, "readers_killed", "reader processes that a file made slow or ended")    \
+	X(CONTAINER_LOOKUPS, "container_lookups", "questions to container runtimes")              \
+	X(CONTAINER_LOOKUPS_FAILED, "container_lookups_failed",                                   \
+	  "questions to container runtimes without a usable answer")
 enum metric_id {
 #define X(id, name, text) METRIC_##id,
 	PP_METRICS(X)

@@ -29,6 +29,8 @@ struct http_request {
 	size_t body_len;
 	uint32_t timeout_ms;
 	size_t reply_max_bytes;
+	const char *unix_socket; /* a path to connect to instead of the URL's host; NULL: none */
+	bool is_http2; /* without asking for it first, as gRPC servers want it on a socket */
 };
 
 #define HTTP_RETRY_AFTER_MAX_S 900

@@ -57,6 +57,8 @@ struct profile_process {
 	uint64_t start_boottime_ns;
 	uint32_t name; /* intern id: comm of its first sampled thread */
 	uint32_t container; /* intern id: raw container name or "" */
+	uint32_t container_id; /* intern id: 64 digits, or "" */
+	uint32_t pad;
 	uint64_t weight; /* sum of its samples */
 };
 

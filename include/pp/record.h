@@ -14,6 +14,7 @@
 
 struct loop;
 struct collect;
+struct container_names;
 struct sysroot;
 struct profile;
 struct record;
@@ -37,6 +38,7 @@ struct record_ops {
 struct record_options {
 	const char *cache_dir; /* for unwind tables; borrowed during the call; NULL: none on disk */
 	bool has_reader; /* main knows reader.h: files are read by a process of their own, else by this one */
+	struct container_names *container_names; /* borrowed; NULL: containers go by their ids */
 };
 
 int record__new(struct loop *loop, const struct sysroot *root, struct collect *collect,

@@ -74,7 +74,7 @@ static inline int rig__open(void **state)
 	    "42 (app) R 1 42 42 0 -1 4194560 1 0 0 0 30 12 0 0 20 0 1 0 1000 1 1\n");
 	put(rig, "proc/42/maps", APP_LINE LIB_A_LINE JIT_LINE);
 	assert_int_equal(sysroot__open_root(&rig->root, rig->dir), 0);
-	assert_int_equal(window__begin(&rig->window, &rig->root), 0);
+	assert_int_equal(window__begin(&rig->window, &rig->root, NULL), 0);
 	assert_int_equal(proc_table__note(rig->window.table, &process, 42), 0);
 	proc_table__set_epoch(rig->window.table, &process, EPOCH);
 	*state = rig;

@@ -36,7 +36,7 @@ static int rig__open(void **state)
 	rig.stats.clock_is_software = true;
 	rig.stats.rate_hz = 99;
 	assert_int_equal(sysroot__open_root(&rig.root, "tests/data/sysroot/record"), 0);
-	assert_int_equal(window__begin(&rig.window, &rig.root), 0);
+	assert_int_equal(window__begin(&rig.window, &rig.root, NULL), 0);
 	*state = &rig;
 	return 0;
 }

@@ -141,7 +141,7 @@ static struct unwinder *begin(struct rig *rig, bool has_no_walk)
 	memset(&kernel, 0, sizeof(kernel));
 	kernel.has_no_walk = has_no_walk;
 	window__clear(&rig->window); /* the rig's has read the process already */
-	assert_int_equal(window__begin(&rig->window, &rig->root), 0);
+	assert_int_equal(window__begin(&rig->window, &rig->root, NULL), 0);
 	assert_int_equal(unwinder__new(NULL, &rig->root, NULL, &options, &unwinder), 0);
 	unwinder__begin(unwinder);
 	unwinder__mark(unwinder, &rig->window.mark);

@@ -123,6 +123,13 @@ int sysroot__line(const struct sysroot *self, char *text, size_t text_bytes, con
 	return 0;
 }
 
+int sysroot__path(const struct sysroot *self, const char *name, char *text, size_t text_bytes)
+{
+	int n = snprintf(text, text_bytes, "/proc/self/fd/%d/%s", self->fd, name);
+
+	return n < 0 || (size_t)n >= text_bytes ? -ENAMETOOLONG : 0;
+}
+
 const char *sysroot__own_program(void)
 {
 	return "/proc/self/exe";

@@ -17,6 +17,8 @@
 #include "pp/base/err.h"
 #include "pp/base/loop.h"
 #include "pp/collect.h"
+#include "pp/container.h"
+#include "pp/net.h"
 #include "pp/profile.h"
 #include "pp/record.h"
 #include "run.h"
@@ -29,6 +31,8 @@ struct recording {
 	struct command *command; /* NULL: none */
 	const struct targets *targets;
 	struct loop *loop;
+	struct net *net;
+	struct container_names *container_names;
 	struct collect *collect;
 	struct record *record;
 	struct record_run *run; /* NULL: none goes on */
@@ -147,7 +151,8 @@ static char *cache_dir(void)
 static int prepare(struct recording *self)
 {
 	_auto_free_ char *tables = cache_dir();
-	const struct record_options options = { .cache_dir = tables, .has_reader = true };
+	struct record_options options = { .cache_dir = tables, .has_reader = true };
+	const struct net_options net_options = { 0 };
 	const char *why = "";
 	int err;
 
@@ -162,7 +167,14 @@ static int prepare(struct recording *self)
 		return cli__fail(self->cli, cli__code_of(err), err,
 				 "'pulseprof feature probe' tells what is missing", "%s (%s)",
 				 *why ? why : "the programs cannot be loaded", errname(err));
-	err = record__new(self->loop, &self->cli->root, self->collect, &options, &self->record);
+	err = net__new(self->loop, &net_options, &self->net);
+	if (!err)
+		err = container_names__new(self->loop, self->net, &self->cli->root,
+					   &self->container_names);
+	options.container_names = self->container_names;
+	if (!err)
+		err = record__new(self->loop, &self->cli->root, self->collect, &options,
+				  &self->record);
 	if (!err)
 		err = watch_signals(self);
 	if (err)
@@ -210,6 +222,8 @@ static void clear(struct recording *self)
 		loop_signal__free(self->signals[i]);
 	loop_io__free(self->command_io);
 	record__free(self->record);
+	container_names__free(self->container_names);
+	net__free(self->net);
 	collect__free(self->collect);
 	if (self->loop)
 		loop__free(self->loop);

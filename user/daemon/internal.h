@@ -48,6 +48,7 @@ struct daemon {
 	struct collect *collect;
 	struct record *record;
 	struct net *net;
+	struct container_names *container_names;
 	struct ship *ship;
 	struct ship_logs *logs; /* NULL unless asked for */
 	struct control *control; /* NULL again once we stop */

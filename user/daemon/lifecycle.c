@@ -20,6 +20,7 @@
 #include "pp/base/loop.h"
 #include "pp/collect.h"
 #include "pp/config.h"
+#include "pp/container.h"
 #include "pp/control.h"
 #include "pp/net.h"
 #include "pp/perf.h"
@@ -192,7 +193,10 @@ static int start_profiler(struct daemon *self)
 	/* without it tables are made anew after each start */
 	if (asprintf(&cache_dir, "%s/unwind", config__str(self->config, CONFIG_STATE_DIR)) >= 0)
 		options.cache_dir = cache_dir;
-	err = record__new(self->loop, &self->root, self->collect, &options, &self->record);
+	err = container_names__new(self->loop, self->net, &self->root, &self->container_names);
+	options.container_names = self->container_names;
+	if (!err)
+		err = record__new(self->loop, &self->root, self->collect, &options, &self->record);
 	if (!err)
 		return DAEMON_DONE;
 	log_error("daemon: no recorder: %s", errname(err));
@@ -338,6 +342,7 @@ static void clear(struct daemon *self)
 	control__free(self->control);
 	ship_logs__free(self->logs);
 	ship__free(self->ship);
+	container_names__free(self->container_names);
 	net__free(self->net);
 	record__free(self->record);
 	collect__free(self->collect);

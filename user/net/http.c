@@ -323,7 +323,9 @@ static void net_call__set_limits(struct net_call *self, const struct http_reques
 	curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)request->reply_max_bytes);
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION,
+			 request->is_http2 ? (long)CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE :
+					     (long)CURL_HTTP_VERSION_1_1);
 	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 4096L);
 	curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, 16384L);
 #if LIBCURL_VERSION_NUM >= 0x075500
@@ -379,6 +381,11 @@ static int net_call__set_target(struct net_call *self, const struct http_request
 		curl_easy_setopt(easy, CURLOPT_PROXY, "");
 	else if (net->proxy && curl_easy_setopt(easy, CURLOPT_PROXY, net->proxy))
 		return -ENOMEM;
+	if (request->unix_socket) { /* asked rarely: nothing is kept open */
+		curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
+		if (curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, request->unix_socket))
+			return -ENOMEM;
+	}
 	if (net_call__set_tls(self))
 		return -ENOMEM;
 	curl_easy_setopt(easy, CURLOPT_USERAGENT, "pulseprof/" PP_VERSION);

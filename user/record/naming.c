@@ -30,6 +30,7 @@ struct naming {
 	struct loop *loop; /* borrowed */
 	const struct sysroot *root; /* borrowed */
 	naming_fn fn;
+	struct container_names *container_names; /* borrowed; may be NULL */
 	struct reader *reader; /* NULL: files are read here */
 	struct closed *first; /* the one being named */
 	struct closed **tail;
@@ -62,6 +63,8 @@ static void give(void *arg, int err)
 	if (self->kernel_err)
 		log_debug("record: no kernel names: %s", errname(self->kernel_err));
 	if (!err)
+		err = profile__name_containers(profile, naming->container_names);
+	if (!err)
 		err = profile__check(profile);
 	if (err)
 		profile__free(take_ptr(profile));
@@ -86,19 +89,20 @@ static void name_next(struct naming *self)
 		give(next, err);
 }
 
-int naming__new(struct loop *loop, const struct sysroot *root, bool has_reader, naming_fn fn,
-		struct naming **ret_naming)
+int naming__new(struct loop *loop, const struct sysroot *root, const struct record_options *options,
+		naming_fn fn, struct naming **ret_naming)
 {
 	struct naming *self = calloc(1, sizeof(*self));
 
 	if (!self)
 		return -ENOMEM;
-	if (has_reader && reader__new(&self->reader)) {
+	if (options->has_reader && reader__new(&self->reader)) {
 		free(self);
 		return -ENOMEM;
 	}
 	self->loop = loop;
 	self->root = root;
+	self->container_names = options->container_names;
 	self->fn = fn;
 	self->tail = &self->first;
 	*ret_naming = self;

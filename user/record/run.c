@@ -41,6 +41,7 @@ struct record {
 	struct unwinder *unwinder;
 	struct young *young;
 	struct naming *naming;
+	struct container_names *container_names; /* borrowed; may be NULL */
 	struct loop_timer *tick;
 	struct record_run
 		*runs[RECORD_RUNS_MAX]; /* until their last window was delivered; NULL: free */
@@ -124,6 +125,8 @@ static void read_process(struct record *self, const struct pp_rec_proc *proc)
 	reader = wants[first];
 	unwinder__process(self->unwinder, reader->window.table, proc);
 	for (uint32_t i = 0; i < cnt; i++)
+		window__read_container(&wants[i]->window, &id);
+	for (uint32_t i = 0; i < cnt; i++)
 		if (wants[i] != reader) /* -ESRCH: nobody could read it */
 			(void)proc_table__adopt(wants[i]->window.table, reader->window.table, &id);
 }
@@ -206,7 +209,7 @@ static uint32_t oldest_window(const struct record_run *ending)
 
 static int begin_window(struct record_run *self)
 {
-	int err = window__begin(&self->window, self->record->root);
+	int err = window__begin(&self->window, self->record->root, self->record->container_names);
 
 	if (!err)
 		unwinder__mark(self->record->unwinder, &self->window.mark);
@@ -316,6 +319,7 @@ int record__new(struct loop *loop, const struct sysroot *root, struct collect *c
 	self->loop = loop;
 	self->root = root;
 	self->collect = collect;
+	self->container_names = options->container_names;
 	collect__listen(collect, &ops);
 	err = loop_timer__new(loop, on_tick, self, &self->tick);
 	if (!err)
@@ -323,7 +327,7 @@ int record__new(struct loop *loop, const struct sysroot *root, struct collect *c
 	if (!err)
 		err = young__new(loop, on_young, self, &self->young);
 	if (!err)
-		err = naming__new(loop, root, options->has_reader, on_named, &self->naming);
+		err = naming__new(loop, root, options, on_named, &self->naming);
 	if (err) {
 		record__free(self);
 		return err;

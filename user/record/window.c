@@ -53,11 +53,13 @@ static void usage__read(const struct sysroot *root, struct usage *ret_usage)
 	host__read_ticks(root, &ret_usage->host_idle_ticks, &ret_usage->host_total_ticks);
 }
 
-int window__begin(struct window *self, const struct sysroot *root)
+int window__begin(struct window *self, const struct sysroot *root, struct container_names *names)
 {
 	int err;
 
 	memset(self, 0, sizeof(*self));
+	self->root = root;
+	self->names = names;
 	usage__read(root, &self->begin);
 	err = proc_table__new(root, &self->table);
 	if (!err)
@@ -71,6 +73,7 @@ void window__clear(struct window *self)
 {
 	profile__free(self->profile);
 	proc_table__free(self->table);
+	window__clear_containers(self);
 	memset(self, 0, sizeof(*self));
 }
 
@@ -80,6 +83,7 @@ void window__note(struct window *self, const struct pp_proc_id *proc, uint32_t t
 
 	(void)proc_table__note(self->table, &id,
 			       tid); /* one that has gone stays unknown, and is counted */
+	window__read_container(self, &id);
 }
 
 static int try_add(struct window *self, const struct collect_count *count, uint64_t now_ns)
@@ -95,6 +99,8 @@ static int try_add(struct window *self, const struct collect_count *count, uint6
 			       key->proc.start_boottime_ns, comm, &process);
 	if (!err && process == known && count->user_depth) /* the announcement may have been lost */
 		window__note(self, &key->proc, count->tid);
+	if (!err && process == known)
+		window__set_container(self, process, key->cgroup_id);
 	if (!err)
 		err = stack__build(self, count, now_ns, &stack);
 	if (!err)

@@ -26,6 +26,8 @@ int sysroot__read(const struct sysroot *self, struct buf *out, const char *fmt, 
 int sysroot__line(const struct sysroot *self, char *text, size_t text_bytes, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 
+/* A path for calls that take no descriptor (sockets); valid as long as self is open. 0, -ENAMETOOLONG. */
+int sysroot__path(const struct sysroot *self, const char *name, char *text, size_t text_bytes);
 /* What to execute to run this program again, also if its file was replaced or removed. */
 const char *sysroot__own_program(void);
 

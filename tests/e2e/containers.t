@@ -1,0 +1,144 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# Containers have the names that their runtimes give them: a real containerd asked through its CRI socket, a pod
+# with two containers, containers that live for a moment, podman; without a runtime they go by their ids.
+# CHURN=1000 makes it a long test.
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/tap.sh"
+. "$(dirname "$0")/profile_facts.sh"
+needs_kernel
+needs_command containerd
+needs_command runc
+needs_command busybox
+needs_command curl
+RIG=$(dirname "$(readlink -f "$0")")/container_rig.py
+CRI=/run/containerd/containerd.sock
+PODMAN_SOCKET=/run/podman/podman.sock
+[ ! -S $CRI ] || skip_all "a containerd is at work here"
+curl --version | grep -q HTTP2 || skip_all "curl speaks no HTTP/2"
+cd "$WORK" || exit 1
+CHURN=${CHURN:-15}
+SHOP=11111111-2222-3333-4444-555555555555
+BATCH=66666666-7777-8888-9999-000000000000
+PODS=()
+
+podman_() {
+	timeout 60 podman --root "$WORK/podman" --runroot "$WORK/podman-run" --storage-driver vfs --runtime runc \
+		--cgroup-manager cgroupfs "$@"
+}
+clean() {
+	local spare
+	[ ${#PODS[@]} = 0 ] || timeout 60 "$RIG" rm $CRI "${PODS[@]}" >/dev/null 2>&1
+	[ -z "${SPINNER:-}" ] || podman_ rm -f spinner >/dev/null 2>&1
+	[ -z "${SERVICE:-}" ] || { stop "$SERVICE"; rm -f $PODMAN_SOCKET; }
+	stop "$CONTAINERD"
+	rm -f $CRI $CRI.ttrpc
+	for spare in /sys/fs/cgroup{,/*}/{kubepods,libpod_parent}; do
+		[ ! -d "$spare" ] || find "$spare" -depth -type d -exec rmdir {} \; 2>/dev/null
+	done
+	grep " $WORK/" /proc/mounts | cut -d' ' -f2 | sort -r | xargs -r umount -l
+}
+
+# --- images: a program without libraries under many names, so that its name says in which container it is
+
+mkdir -p rootfs/bin
+cp "$(command -v busybox)" rootfs/bin/busybox
+cp "$PROGRAMS/fp_deep" rootfs/bin/web
+for name in side $(seq -f 'c%g' "$CHURN"); do ln rootfs/bin/web "rootfs/bin/$name"; done
+"$RIG" image pause.tar localhost/pause:1 rootfs /bin/busybox sleep 600
+"$RIG" image spin.tar localhost/spin:1 rootfs /bin/web 20 60000
+cat >config.toml <<END
+version = 2
+root = "$WORK/containerd"
+state = "$WORK/containerd-run"
+[grpc]
+  address = "$CRI"
+[plugins."io.containerd.grpc.v1.cri"]
+  restrict_oom_score_adj = true
+  disable_apparmor = true
+  sandbox_image = "localhost/pause:1"
+END
+start containerd -c config.toml
+CONTAINERD=$STARTED
+trap 'clean; tap_cleanup' EXIT
+check "containerd is there" wait_for 30 ctr version
+ctr -n k8s.io images import pause.tar >/dev/null
+check "an image is made" ctr -n k8s.io images import spin.tar
+
+# pod NAMESPACE POD UID LABELS CONTAINER...: its ids in ids.
+pod() {
+	timeout 120 "$RIG" pod $CRI "$@" >ids || return
+	PODS+=("$(head -1 ids)")
+}
+# containers_of NAME COMM: the containers in which a profile has that program.
+containers_of() {
+	awk -F';' -v comm="$2" '$3 == comm { print $2 }' "$1.col" | sort -u
+}
+raw() { # CONTAINER POD NAMESPACE UID
+	echo "k8s_$1_$2_$3_$4_0"
+}
+
+check "a pod with two containers starts" pod shop checkout-7f8d9c6b5-abcde $SHOP app=checkout \
+	web=localhost/spin:1 "side=localhost/spin:1=/bin/side 20 60000"
+sed -n 2p ids >web.id
+record shop --duration 2
+check_is "the host is profiled" "$STATUS" 0
+check_is "the first container has its name" "$(containers_of shop web)" "$(raw web checkout-7f8d9c6b5-abcde shop $SHOP)"
+check_is "and the second its own" "$(containers_of shop side)" "$(raw side checkout-7f8d9c6b5-abcde shop $SHOP)"
+check "lines have the grammar" grammar_holds shop
+check "it adds up" adds_up shop
+
+# --- containers that live for a moment
+
+short=()
+for i in $(seq "$CHURN"); do short+=("c$i=localhost/spin:1=/bin/c$i 20 150"); done
+start "$PULSEPROF" profile record --format collapsed --output churn.col --rate 499 --duration 600
+RECORDER=$STARTED
+sleep 0.3
+check "containers come and go" pod batch job-x2x4z $BATCH "" "${short[@]}"
+sleep 1
+kill -TERM "$RECORDER"
+wait_for 60 test -s churn.col
+wait "$RECORDER"
+churn_is_right() {
+	local i name seen=0
+	for i in $(seq "$CHURN"); do
+		name=$(containers_of churn "c$i")
+		[ -n "$name" ] || continue
+		seen=$((seen + 1))
+		[ "$name" = "$(raw "c$i" job-x2x4z batch $BATCH)" ] || {
+			echo "c$i is said to be in '$name'"
+			return 1
+		}
+	done
+	echo "# $seen of $CHURN were sampled"
+	[ "$seen" -ge $((CHURN * 9 / 10)) ]
+}
+check "each has its own name, also when it has gone" churn_is_right
+
+# --- podman
+
+if command -v podman >/dev/null; then
+	[ -S $PODMAN_SOCKET ] || {
+		mkdir -p "$(dirname $PODMAN_SOCKET)"
+		start podman --root "$WORK/podman" --runroot "$WORK/podman-run" --storage-driver vfs --runtime runc \
+			--cgroup-manager cgroupfs system service --time=0 unix://$PODMAN_SOCKET
+		SERVICE=$STARTED
+	}
+	podman_ load -i spin.tar >/dev/null 2>&1
+	SPINNER=yes
+	check "podman runs a container" podman_ run -d --name spinner --network host \
+		--ulimit nofile=1024:1024 --ulimit nproc=1024:1024 localhost/spin:1 /bin/c1 20 60000
+	wait_for 30 test -S $PODMAN_SOCKET
+	record podman --duration 2
+	check_is "which has its name" "$(containers_of podman c1)" spinner
+fi
+
+# --- and when nobody tells
+
+kill -STOP "$CONTAINERD"
+record mute --duration 1
+check_is "a runtime that is silent holds nothing up: the id's beginning" "$(containers_of mute web)" \
+	"$(cut -c1-12 web.id)"
+kill -CONT "$CONTAINERD"
+done_testing

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The containers of a window's processes. The id is read when a process is first seen, while it lives; one that has
+ * gone by then is in the same container as others of its cgroup, if those were read from the unified hierarchy, where
+ * a cgroup id says which one it is. Names are asked for at once and filled in when the profile is finished: what no
+ * runtime has told by then goes by the beginning of its id.
+ */
+#include "internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pp/base/vec.h"
+#include "pp/container.h"
+
+#define CGROUPS_MAX    65536
+#define MEMBERS_MAX    262144
+#define SHORT_ID_BYTES 13 /* as the runtimes' own tools show them */
+
+static const struct window_cgroup *find_cgroup(const struct window *self, uint64_t cgroup_id)
+{
+	for (size_t i = self->cgroup_cnt; i-- > 0;)
+		if (self->cgroups[i].cgroup_id == cgroup_id)
+			return &self->cgroups[i];
+	return NULL;
+}
+
+/* Without memory it is only read again. */
+static void remember(struct window *self, uint64_t cgroup_id, uint32_t container_id)
+{
+	if (!cgroup_id ||
+	    vec_room(self->cgroups, self->cgroup_cnt + 1, self->cgroup_cap, CGROUPS_MAX))
+		return;
+	self->cgroups[self->cgroup_cnt++] =
+		(struct window_cgroup){ .cgroup_id = cgroup_id, .container_id = container_id };
+}
+
+static bool is_member(const void *arg, uint32_t id, const void *key)
+{
+	const struct window *self = arg;
+
+	return memcmp(&self->members[id].id, key, sizeof(struct proc_id)) == 0;
+}
+
+static uint64_t hash_id(const struct proc_id *id)
+{
+	return hash_u64(id->start_boottime_ns, hash_u64((uint64_t)id->pid << 32 | id->exec_id, 0));
+}
+
+static const struct window_member *find_member(const struct window *self, const struct proc_id *id)
+{
+	uint32_t row;
+
+	return self->by_id.eq && !hash_index__find(&self->by_id, hash_id(id), id, &row) ?
+		       &self->members[row] :
+		       NULL;
+}
+
+/* Whoever has gone, or is in no container, has none; without memory or room for its id, too. */
+static void read_member(struct window *self, struct window_member *member)
+{
+	const struct container_facts *facts;
+	struct container_ref ref;
+
+	if (!member->id.pid || container_ref__read(self->root, member->id.pid, &ref) ||
+	    profile__string(self->profile, ref.id, &member->container_id))
+		return;
+	member->is_unified = ref.is_unified;
+	if (self->names)
+		(void)container_names__find(self->names, ref.id, &facts); /* asked for early */
+}
+
+void window__read_container(struct window *self, const struct proc_id *id)
+{
+	struct window_member member = { .id = *id };
+
+	if (find_member(self, id) ||
+	    vec_room(self->members, self->member_cnt + 1, self->member_cap, MEMBERS_MAX))
+		return;
+	if (!self->by_id.eq) /* the window lies where it is filled by now */
+		hash_index__init(&self->by_id, is_member, self);
+	read_member(self, &member);
+	if (hash_index__add(&self->by_id, hash_id(id), (uint32_t)self->member_cnt))
+		return;
+	self->members[self->member_cnt++] = member;
+}
+
+void window__set_container(struct window *self, uint32_t process, uint64_t cgroup_id)
+{
+	struct profile_process *row = &self->profile->processes[process];
+	const struct proc_id id = { .pid = row->pid,
+				    .exec_id = row->exec_id,
+				    .start_boottime_ns = row->start_boottime_ns };
+	const struct window_cgroup *known = find_cgroup(self, cgroup_id);
+	const struct window_member *member;
+
+	if (known) {
+		row->container_id = known->container_id;
+		return;
+	}
+	window__read_container(self, &id);
+	member = find_member(self, &id);
+	if (!member)
+		return;
+	row->container_id = member->container_id;
+	if (member->is_unified)
+		remember(self, cgroup_id, member->container_id);
+}
+
+void window__clear_containers(struct window *self)
+{
+	free(self->cgroups);
+	free(self->members);
+	hash_index__clear(&self->by_id);
+}
+
+static int name_container(struct profile *profile, struct profile_process *process,
+			  struct container_names *names)
+{
+	const char *id = intern__str(profile->strings, process->container_id);
+	const struct container_facts *facts;
+	char text[6 * CONTAINER_NAME_BYTES];
+
+	if (names && !container_names__find(names, id, &facts))
+		container_facts__raw_name(facts, text, sizeof(text));
+	else
+		snprintf(text, SHORT_ID_BYTES, "%s", id);
+	return profile__string(profile, text, &process->container);
+}
+
+int profile__name_containers(struct profile *profile, struct container_names *names)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; i < profile->process_cnt && !err; i++)
+		if (profile->processes[i].container_id)
+			err = name_container(profile, &profile->processes[i], names);
+	return err == -E2BIG ? 0 : err; /* the pool of strings is full: the rest has no names */
+}
