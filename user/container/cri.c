@@ -76,7 +76,9 @@ static bool next_field(struct reading *in, struct field *ret_field)
 
 static struct reading inside(const struct field *field)
 {
-	return (struct reading){ field->data, field->data + field->len, field->data == NULL };
+	if (!field->data) /* a number where a message should be */
+		return (struct reading){ .is_bad = true };
+	return (struct reading){ field->data, field->data + field->len, false };
 }
 
 /* A map entry: key 1, value 2. */
