@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct json_object;
 struct loop;
 struct net;
 struct sysroot;
@@ -64,8 +65,20 @@ int container_names__find(struct container_names *self, const char *id,
 			  const struct container_facts **ret_facts);
 /* Asks again, also if all that came is known: for the inventory. */
 void container_names__refresh(struct container_names *self);
-/* All that the last answers had, in no order; stops at fn's first non-zero and returns it. */
-int container_names__each(const struct container_names *self,
-			  int (*fn)(void *arg, const struct container_facts *facts), void *arg);
+/* Is there a socket of one that answers? */
+bool container_names__has_runtime(const struct container_names *self);
+
+/* The containers of this host with their processes, for heartbeats; loop thread only. */
+struct container_inventory;
+int container_inventory__new(struct loop *loop, const struct sysroot *root,
+			     struct container_names *names,
+			     struct container_inventory **ret_inventory);
+void container_inventory__free(struct container_inventory *self); /* before its names */
+/*
+ * Appends to an array, for each container that has a name, {"container_id", "container_name", "runtime",
+ * "namespace", "pod_name", "workload_name", "workload_kind", "processes": [{"pid", "process_name"}]}: as it was
+ * at most 30 s before the last time this was called. -ENOMEM.
+ */
+int container_inventory__add_to(struct container_inventory *self, struct json_object *list);
 
 #endif

@@ -51,6 +51,8 @@ struct control_ops {
 		      const char **ret_why);
 	/* Does the spool hold a profile of this command? Asked from inside control__new. NULL: no. */
 	bool (*is_kept)(void *arg, const char *command_id);
+	/* Appends the host's containers, as the protocol has them, to a beat. -ENOMEM. NULL: none are told. */
+	int (*add_containers)(void *arg, struct json_object *list);
 	void *arg;
 };
 

@@ -57,7 +57,9 @@ struct json_object;
 	X(READERS_KILLED, "readers_killed", "reader processes that a file made slow or ended")    \
 	X(CONTAINER_LOOKUPS, "container_lookups", "questions to container runtimes")              \
 	X(CONTAINER_LOOKUPS_FAILED, "container_lookups_failed",                                   \
-	  "questions to container runtimes without a usable answer")
+	  "questions to container runtimes without a usable answer")                              \
+	X(INVENTORY_LEFT_OUT, "inventory_left_out",                                               \
+	  "processes in containers that heartbeats had no room for")
 enum metric_id {
 #define X(id, name, text) METRIC_##id,
 	PP_METRICS(X)

@@ -6,7 +6,9 @@
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/tap.sh"
 . "$(dirname "$0")/profile_facts.sh"
+. "$(dirname "$0")/fleet.sh"
 needs_kernel
+needs_command jq
 needs_command containerd
 needs_command runc
 needs_command busybox
@@ -87,6 +89,32 @@ check_is "the first container has its name" "$(containers_of shop web)" "$(raw w
 check_is "and the second its own" "$(containers_of shop side)" "$(raw side checkout-7f8d9c6b5-abcde shop $SHOP)"
 check "lines have the grammar" grammar_holds shop
 check "it adds up" adds_up shop
+
+# --- the backend learns of them, and an operator asks for the pod by its name
+
+check "the studio starts" start_studio
+start_daemon 1
+# pod_row FILTER: of the row that the studio has of the container.
+pod_row() {
+	api '/api/metrics/profiling/workload_status?scope=container&container_name=side' | jq -e ".rows[0] | $1"
+}
+check "heartbeats tell containers" wait_for 60 pod_row .
+check "with their pod and workload" pod_row \
+	'.podName == "checkout-7f8d9c6b5-abcde" and .namespace == "shop" and .workloadName == "checkout"'
+no_pause() {
+	api '/api/metrics/profiling/workload_status?scope=container' >rows && grep -q '"side"' rows && ! grep -q '"POD"' rows
+}
+check "no pause container is told" no_pause
+api /api/metrics/profile_request -H 'Content-Type: application/json' -d '{"service_name": "e2e",
+	"request_type": "start", "duration": 2, "frequency": 199, "target_scope": "container", "target_entities": [{
+	"container_name": "side", "pod_name": "checkout-7f8d9c6b5-abcde", "namespace": "shop"}]}' >order.json
+check "an order names the container" jq -e '.command_ids | length == 1' order.json
+check "its profile arrives" wait_for 60 profiles_at_least 1
+fetch ordered "$(profiles | head -1)"
+check_is "with nothing else in it" "$(cut -d';' -f2,3 ordered.col | sort -u)" \
+	"$(raw side checkout-7f8d9c6b5-abcde shop $SHOP);side"
+stop "$DAEMON"
+stop "$STUDIO"
 
 # --- containers that live for a moment
 

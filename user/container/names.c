@@ -54,6 +54,7 @@ struct engine {
 	const struct engine_kind *kind;
 	struct net_call *calls[2]; /* containers; sandboxes */
 	bool is_alpha; /* CRI v1 is not there */
+	bool is_there; /* its socket, in the last round */
 	bool has_failed; /* said once, until it works again */
 };
 
@@ -288,7 +289,8 @@ static void ask_engine(struct engine *self)
 	const char *version = self->is_alpha ? "v1alpha2" : "v1";
 	char path[SOCKET_BYTES], url[96];
 
-	if (find_socket(self->names, self->kind, path))
+	self->is_there = !find_socket(self->names, self->kind, path);
+	if (!self->is_there)
 		return;
 	if (self->kind->protocol == PROTOCOL_DOCKER) {
 		send(self, path, "http://localhost/containers/json?all=true", false);
@@ -360,13 +362,10 @@ int container_names__find(struct container_names *self, const char *id,
 	return -ENOENT;
 }
 
-int container_names__each(const struct container_names *self,
-			  int (*fn)(void *arg, const struct container_facts *facts), void *arg)
+bool container_names__has_runtime(const struct container_names *self)
 {
-	int err = 0;
-
-	for (size_t i = 0; i < self->cnt && !err; i++)
-		if (self->known[i].round + 1 >= self->round)
-			err = fn(arg, &self->known[i].facts);
-	return err;
+	for (size_t i = 0; i < ARRAY_SIZE(self->engines); i++)
+		if (self->engines[i].is_there && !self->engines[i].has_failed)
+			return true;
+	return false;
 }

@@ -118,6 +118,17 @@ void beat__heard(struct commands *commands, bool ok)
 	}
 }
 
+static int add_containers(const struct beat *self, struct json_object *json)
+{
+	struct json_object *list = json__new_array();
+	int err = self->add_containers ? self->add_containers(self->arg, list) : 0;
+
+	if (!err)
+		return json__add(json, "containers", list);
+	json__put(list);
+	return err;
+}
+
 /*
  * Status is always "active": the Studio resolves services to hosts that say so, and an idle host must get
  * commands, too. The time has its zone: without one, a server elsewhere takes the host for dead.
@@ -144,7 +155,7 @@ int beat__print(const struct beat *self, struct commands *commands, struct buf *
 	json__add_str(json, "run_mode", self->run_mode);
 	add_env(json, "namespace", "POD_NAMESPACE");
 	add_env(json, "pod_name", "POD_NAME");
-	err = json__add(json, "containers", json__new_array());
+	err = add_containers(self, json);
 	if (!err)
 		err = add_events(json, self->supported_events);
 	if (!err)

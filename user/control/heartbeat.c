@@ -69,6 +69,8 @@ struct control {
 	bool is_held; /* the server held its last answer until there was a command, or the time was over */
 	bool is_renewing; /* the call is given up for a newer beat */
 	struct log_rate failures_log;
+	int (*add_containers)(void *arg, struct json_object *list); /* of the daemon; NULL: none */
+	void *ops_arg;
 };
 
 static void control__report(void *arg, const char *command_id, bool completed, const char *why)
@@ -202,6 +204,8 @@ int control__new(struct loop *loop, struct net *net, const struct control_option
 	if (!self)
 		return -ENOMEM;
 	self->net = net;
+	self->add_containers = ops->add_containers;
+	self->ops_arg = ops->arg;
 	self->supported_events = options->supported_events;
 	self->wait_s = options->wait_s;
 	self->interval_ms =
@@ -259,7 +263,9 @@ static int control__print_beat(struct control *self, struct buf *out)
 			     .agent_version = self->agent_version,
 			     .run_mode = self->run_mode,
 			     .supported_events = self->supported_events,
-			     .wait_s = self->asked_s };
+			     .wait_s = self->asked_s,
+			     .add_containers = self->add_containers,
+			     .arg = self->ops_arg };
 	char address[64];
 
 	if (self->local_address[0])

@@ -111,6 +111,8 @@ struct beat {
 	const char *address, *hostname, *service_name, *agent_version, *run_mode;
 	const char *const *supported_events;
 	uint32_t wait_s;
+	int (*add_containers)(void *arg, struct json_object *list); /* as in control_ops */
+	void *arg;
 };
 int beat__print(const struct beat *self, struct commands *commands, struct buf *out);
 /* What the beat told of ended runs was heard, or was not. */

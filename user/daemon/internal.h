@@ -49,6 +49,7 @@ struct daemon {
 	struct record *record;
 	struct net *net;
 	struct container_names *container_names;
+	struct container_inventory *inventory;
 	struct ship *ship;
 	struct ship_logs *logs; /* NULL unless asked for */
 	struct control *control; /* NULL again once we stop */

@@ -196,6 +196,9 @@ static int start_profiler(struct daemon *self)
 	err = container_names__new(self->loop, self->net, &self->root, &self->container_names);
 	options.container_names = self->container_names;
 	if (!err)
+		err = container_inventory__new(self->loop, &self->root, self->container_names,
+					       &self->inventory);
+	if (!err)
 		err = record__new(self->loop, &self->root, self->collect, &options, &self->record);
 	if (!err)
 		return DAEMON_DONE;
@@ -342,6 +345,7 @@ static void clear(struct daemon *self)
 	control__free(self->control);
 	ship_logs__free(self->logs);
 	ship__free(self->ship);
+	container_inventory__free(self->inventory);
 	container_names__free(self->container_names);
 	net__free(self->net);
 	record__free(self->record);

@@ -19,6 +19,7 @@
 #include "pp/base/file.h"
 #include "pp/base/log.h"
 #include "pp/base/loop.h"
+#include "pp/container.h"
 #include "pp/control.h"
 #include "pp/metrics.h"
 #include "pp/profile.h"
@@ -393,11 +394,19 @@ void daemon__stop_runs(struct daemon *self)
 	}
 }
 
+static int add_containers(void *arg, struct json_object *list)
+{
+	const struct daemon *self = arg;
+
+	return container_inventory__add_to(self->inventory, list);
+}
+
 struct control_ops daemon__control_ops(struct daemon *self)
 {
 	return (struct control_ops){ .start = start_run,
 				     .stop = stop_run,
 				     .change = change_run,
 				     .is_kept = is_kept,
+				     .add_containers = add_containers,
 				     .arg = self };
 }
