@@ -14,6 +14,7 @@
 #include "pp/base/intern.h"
 #include "pp/profile_account.h"
 #include "pp/profile_ends.h"
+#include "pp/profile_unnamed.h"
 
 #define PROFILE_FRAME_RETURN  1u
 #define PROFILE_FRAME_GUESSED 2u
@@ -30,7 +31,7 @@ struct profile_frame {
 	uint8_t kind;
 	uint8_t is_return;
 	uint8_t is_guessed;
-	uint8_t pad;
+	uint8_t unnamed; /* enum profile_unnamed, once names were looked for */
 	uint32_t module;
 	uint64_t off;
 	uint32_t name; /* intern id */
@@ -129,6 +130,8 @@ struct profile_totals {
 	uint64_t user_stacks_jit; /* of the others: through code made at run time */
 	uint64_t by_end[STACK_END_CNT];
 	uint64_t frames_unnamed; /* weight-free: distinct native frames without a name */
+	uint64_t frames; /* in all samples' stacks */
+	uint64_t frames_by[UNNAMED_CNT]; /* of these, why they have no name; [NOT]: they have one */
 };
 void profile__totals(const struct profile *self, struct profile_totals *ret_totals);
 

@@ -45,6 +45,7 @@ struct symbol_result {
 	struct elf_build_id build_id;
 	uint32_t *names;
 	uint32_t name_cnt; /* = off_cnt */
+	bool has_symtab; /* all symbols of the file were there: in it, or put away and found */
 	uint8_t *bottoms; /* enum symbol_bottom of offs[i] */
 	uint8_t *no_returns; /* 1: offs[i] + 1 cannot be a return address: no call ends there */
 	char *text;

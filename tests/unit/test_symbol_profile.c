@@ -23,6 +23,7 @@ static struct proc_table *note_process(const struct tree *tree, const char *name
 	assert_non_null(getcwd(text, sizeof(text)));
 	snprintf(target, sizeof(target), "%.256s/tests/data/elf/%.64s", text, name);
 	snprintf(path, sizeof(path), "%s/proc/77/map_files/400000-401000", tree->dir);
+	(void)unlink(path); /* of the one before */
 	assert_int_equal(symlink(target, path), 0);
 	assert_int_equal(stat(target, &st), 0);
 	snprintf(text, sizeof(text),
@@ -142,6 +143,47 @@ static void only_a_known_bottom_makes_a_stack_complete(void **state)
 	proc_table__free(table);
 }
 
+static enum profile_unnamed why_unnamed(const struct tree *tree, const char *file,
+					struct frame_spec spec)
+{
+	struct proc_table *table = note_process(tree, file);
+	struct profile *profile = new_profile();
+	struct profile_totals totals;
+	enum profile_unnamed why = UNNAMED_CNT;
+
+	add_stack(profile, &spec, 1, spec.kind == FRAME_KERNEL, STACK_END_NO_FRAME_POINTER);
+	assert_int_equal(symbolize__profile(profile, table, &tree->root, NULL, NULL, NULL), 0);
+	profile__totals(profile, &totals);
+	assert_int_equal(totals.frames, 1);
+	for (uint32_t i = 0; i < UNNAMED_CNT; i++)
+		if (totals.frames_by[i])
+			why = (enum profile_unnamed)i;
+	profile__free(profile);
+	proc_table__free(table);
+	return why;
+}
+
+static void a_frame_without_a_name_says_why(void **state)
+{
+	struct tree *tree = *state;
+	const struct frame_spec behind_main = { FRAME_NATIVE, 0xf5, LEAF };
+
+	assert_int_equal(why_unnamed(tree, "plain",
+				     (struct frame_spec){ FRAME_NATIVE, 0xe1, LEAF }),
+			 UNNAMED_NOT);
+	assert_int_equal(why_unnamed(tree, "plain", behind_main), UNNAMED_NO_SYMBOL);
+	assert_int_equal(why_unnamed(tree, "stripped", behind_main), UNNAMED_STRIPPED);
+	assert_int_equal(why_unnamed(tree, "plain", (struct frame_spec){ FRAME_ANON, 1, LEAF }),
+			 UNNAMED_NO_MAP);
+	assert_int_equal(why_unnamed(tree, "plain",
+				     (struct frame_spec){ FRAME_KERNEL, 0xffffffff81000180, LEAF }),
+			 UNNAMED_KERNEL_HIDDEN);
+	put(tree, "proc/kallsyms", KALLSYMS);
+	assert_int_equal(why_unnamed(tree, "plain",
+				     (struct frame_spec){ FRAME_KERNEL, 0x10, LEAF }),
+			 UNNAMED_KERNEL_UNKNOWN);
+}
+
 /* A stack of four whose third frame is behind no call, found by frame pointer or by a table. */
 static struct profile *doubtful_stack(uint32_t flags, enum profile_stack_end end)
 {
@@ -252,6 +294,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TREE_TEST(a_profile_gets_names_build_ids_and_ends),
+		TREE_TEST(a_frame_without_a_name_says_why),
 		TREE_TEST(only_a_known_bottom_makes_a_stack_complete),
 		TREE_TEST(a_stack_is_cut_at_what_is_no_return_address),
 		TREE_TEST(what_a_table_found_needs_no_call_before_it),

@@ -189,6 +189,19 @@ static void print_incomplete(struct json_object *json)
 	printf("\n");
 }
 
+static void print_names(struct json_object *json)
+{
+	struct reasons reasons = { .is_printing = true, .separator = "; " };
+	struct json_object *why;
+
+	if (!number(json, "frames") || json__get_object(json, "frames_unnamed", &why))
+		return;
+	printf("  %-12s %llu, %.1f %% with a name", "frames",
+	       (unsigned long long)number(json, "frames"), fraction(json, "frames_named_pct"));
+	(void)json__each(why, take_reason, &reasons); /* never stops it */
+	printf("\n");
+}
+
 static void print_tables(struct json_object *json)
 {
 	struct json_object *tables;
@@ -229,6 +242,7 @@ static void print_counts(struct json_object *json)
 			       (double)number(json, "user_stacks"));
 	printf("\n");
 	print_incomplete(json);
+	print_names(json);
 	print_tables(json);
 	printf("  %-12s %llu, %.2f %% of %llu expected", "missed", (unsigned long long)missed,
 	       expected ? 100.0 * (double)missed / (double)expected : 0.0,

@@ -498,10 +498,12 @@ static void add_reasons(struct buf *out, const char *title, const struct profile
 static void add_account(struct buf *out, const struct profile *profile)
 {
 	const struct profile_account *account = &profile->account;
-	struct profile_reason ends[STACK_END_CNT];
+	struct profile_reason ends[STACK_END_CNT], why[UNNAMED_CNT];
 	struct profile_totals totals;
 
 	profile__totals(profile, &totals);
+	for (uint32_t i = 0; i < UNNAMED_CNT; i++)
+		why[i] = (struct profile_reason){ profile_unnamed__name(i), totals.frames_by[i] };
 	for (uint32_t i = 0; i < STACK_END_CNT; i++)
 		ends[i] = (struct profile_reason){ profile_stack_end__name(i), totals.by_end[i] };
 	buf__printf(out,
@@ -515,6 +517,7 @@ static void add_account(struct buf *out, const struct profile *profile)
 	add_reasons(out, "user_stack_ends:", ends, STACK_END_CNT);
 	buf__printf(out, "frames: distinct %u unnamed %" PRIu64 "\n", profile->frame_cnt,
 		    totals.frames_unnamed);
+	add_reasons(out, "frames_by_name:", why, UNNAMED_CNT);
 }
 
 static int make_comments(struct pprof *self)

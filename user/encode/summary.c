@@ -84,6 +84,25 @@ static int add_stacks(struct json_object *json, const struct profile *profile)
 	return err;
 }
 
+static int add_names(struct json_object *json, const struct profile *profile)
+{
+	struct profile_reason why[UNNAMED_CNT];
+	struct profile_totals totals;
+	int err;
+
+	profile__totals(profile, &totals);
+	for (uint32_t i = UNNAMED_NOT + 1; i < UNNAMED_CNT; i++)
+		why[i - 1] =
+			(struct profile_reason){ profile_unnamed__name(i), totals.frames_by[i] };
+	err = json__add_u64(json, "frames", totals.frames);
+	if (!err && totals.frames)
+		err = json__add_double(json, "frames_named_pct",
+				       100.0 * totals.frames_by[UNNAMED_NOT] / totals.frames);
+	else if (!err)
+		err = json__add_null(json, "frames_named_pct");
+	return err ? err : add_reasons(json, "frames_unnamed", why, UNNAMED_CNT - 1);
+}
+
 static int add_meta(struct json_object *json, const struct profile *profile)
 {
 	const struct profile_meta *meta = &profile->meta;
@@ -144,6 +163,8 @@ int encode__summary(const struct profile *profile, struct json_object **ret_json
 		err = add_account(json, &profile->account);
 	if (!err)
 		err = add_stacks(json, profile);
+	if (!err)
+		err = add_names(json, profile);
 	if (!err)
 		err = add_meta(json, profile);
 	if (!err)

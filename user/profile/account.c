@@ -20,6 +20,24 @@ const char *profile_stack_end__name(uint32_t end)
 	return end < STACK_END_CNT ? names[end] : "unknown";
 }
 
+static const struct {
+	const char *name, *text;
+} unnamed[] = {
+#define X(id, name, text) { name, text },
+	PP_UNNAMED(X)
+#undef X
+};
+
+const char *profile_unnamed__name(uint32_t why)
+{
+	return why < UNNAMED_CNT ? unnamed[why].name : "unknown";
+}
+
+const char *profile_unnamed__text(uint32_t why)
+{
+	return why < UNNAMED_CNT ? unnamed[why].text : "";
+}
+
 static void set_reason(struct profile_reason *reasons, uint32_t *cnt, const char *name,
 		       uint64_t add)
 {
@@ -103,6 +121,23 @@ int profile__check(const struct profile *self)
 	return 0;
 }
 
+static void add_frames(const struct profile *self, const struct profile_sample *sample,
+		       struct profile_totals *totals)
+{
+	const struct profile_stack *stack = &self->stacks[sample->stack];
+
+	totals->frames += sample->weight * stack->depth;
+	for (uint32_t i = 0; i < stack->depth; i++) {
+		const struct profile_frame *frame =
+			&self->frames[self->stack_frames[stack->first + i]];
+
+		/* before names were looked for, nothing says why */
+		totals->frames_by[frame->name	 ? UNNAMED_NOT :
+				  frame->unnamed ?:
+						   UNNAMED_NO_SYMBOL] += sample->weight;
+	}
+}
+
 void profile__totals(const struct profile *self, struct profile_totals *ret_totals)
 {
 	struct profile_totals totals = { 0 };
@@ -113,6 +148,7 @@ void profile__totals(const struct profile *self, struct profile_totals *ret_tota
 		totals.by_end[sample->end] += sample->weight;
 		if (sample->end != STACK_END_NONE)
 			totals.user_stacks += sample->weight;
+		add_frames(self, sample, &totals);
 	}
 	totals.user_stacks_complete = totals.by_end[STACK_END_COMPLETE];
 	totals.user_stacks_jit = totals.by_end[STACK_END_JIT] + totals.by_end[STACK_END_JIT_CUT];

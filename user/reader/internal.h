@@ -35,7 +35,8 @@ struct reader_result_head {
 	uint32_t name_cnt;
 	uint64_t text_bytes;
 	struct elf_build_id build_id;
-	uint8_t pad[7];
+	uint8_t has_symtab;
+	uint8_t pad[6];
 }; /* names, bottoms, no_returns, text */
 _Static_assert(sizeof(struct reader_result_head) == 88, "no padding that is not named");
 

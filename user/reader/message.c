@@ -177,6 +177,7 @@ int result__send(int socket, const struct symbol_result *result)
 		.name_cnt = result->name_cnt,
 		.text_bytes = result->text_bytes,
 		.build_id = result->build_id,
+		.has_symtab = result->has_symtab,
 	};
 	int err;
 
@@ -239,6 +240,7 @@ int result__receive(int socket, uint32_t off_cnt, uint64_t deadline_ns,
 		return -EBADMSG;
 	result.err = head.err;
 	result.build_id = head.build_id;
+	result.has_symtab = head.has_symtab != 0;
 	result.name_cnt = head.name_cnt;
 	result.text_bytes = head.text_bytes;
 	err = receive_parts(socket, deadline_ns, &result);

@@ -127,18 +127,24 @@ static bool is_any_open(const struct lookup_slot *slots, uint32_t cnt)
 
 /* Debug information is an extra: what is wrong with it leaves names unknown, and no more. */
 static int look_elsewhere(const struct elf_image *image, const struct symbol_request *request,
-			  struct debug_images *debug, struct lookup_slot *slots, uint32_t cnt)
+			  struct debug_images *debug, struct lookup_slot *slots, uint32_t cnt,
+			  bool *ret_has_symtab)
 {
 	int err = 0;
 
-	if (elf_image__has_symtab(image) || !is_any_open(slots, cnt))
+	*ret_has_symtab = elf_image__has_symtab(image);
+	if (*ret_has_symtab || !is_any_open(slots, cnt))
 		return 0;
-	if (!debug_images__add_mini(debug, image))
+	if (!debug_images__add_mini(debug, image)) {
+		*ret_has_symtab = true;
 		err = look_in(debug->mini, slots, cnt);
+	}
 	if (err == -ENOMEM || !is_any_open(slots, cnt))
 		return err;
-	if (!debug_images__add_file(debug, image, request))
+	if (!debug_images__add_file(debug, image, request)) {
+		*ret_has_symtab = true;
 		err = look_in(debug->file, slots, cnt);
+	}
 	return err == -ENOMEM ? err : 0;
 }
 
@@ -159,7 +165,7 @@ static int read_names(const struct elf_image *image, const struct symbol_request
 		return 0;
 	err = look_in(image, slots, cnt);
 	if (!err)
-		err = look_elsewhere(image, request, &debug, slots, cnt);
+		err = look_elsewhere(image, request, &debug, slots, cnt, &result->has_symtab);
 	if (!err)
 		name_slots(image, slots, cnt, request, text, result);
 	debug_images__clear(&debug);

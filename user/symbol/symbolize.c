@@ -57,7 +57,7 @@ static int compare_questions(const void *a, const void *b)
 static void ask(struct naming *self)
 {
 	for (uint32_t i = 0; i < self->profile->frame_cnt; i++) {
-		const struct profile_frame *frame = &self->profile->frames[i];
+		struct profile_frame *frame = &self->profile->frames[i];
 		struct question *question = &self->questions[self->cnt];
 
 		if (frame->name != 0)
@@ -66,8 +66,11 @@ static void ask(struct naming *self)
 			question->module = KERNEL_MODULE;
 		else if (frame->module != 0)
 			question->module = frame->module;
-		else
+		else {
+			frame->unnamed = frame->kind == FRAME_ANON ? UNNAMED_NO_MAP :
+								     UNNAMED_NOT_MAPPED;
 			continue;
+		}
 		question->frame = i;
 		question->off = frame->off - (frame->is_return && frame->off > 0 ? 1 : 0);
 		self->cnt++;
@@ -164,6 +167,39 @@ static bool fill_request(const struct naming *self, uint32_t module, struct symb
 	return module < self->profile->module_cnt && (file->fd >= 0 || request->vdso);
 }
 
+static enum profile_unnamed why_jit(const struct symbol_result *result)
+{
+	switch (result->err) {
+	case 0: return UNNAMED_NOT_IN_MAP;
+	case -ENOENT: return UNNAMED_NO_MAP;
+	case -EPERM:
+	case -ESTALE: return UNNAMED_MAP_REFUSED;
+	default: return UNNAMED_UNREADABLE;
+	}
+}
+
+static enum profile_unnamed why_file(const struct symbol_result *result)
+{
+	if (result->err)
+		return UNNAMED_UNREADABLE;
+	return result->has_symtab ? UNNAMED_NO_SYMBOL : UNNAMED_STRIPPED;
+}
+
+static void set_why(struct naming *self, uint32_t from, uint32_t to, enum profile_unnamed why)
+{
+	for (uint32_t i = from; i < to; i++)
+		self->profile->frames[self->questions[i].frame].unnamed = (uint8_t)why;
+}
+
+static enum profile_unnamed why_not_asked(const struct proc_module *file)
+{
+	if (file->kind == MAPPING_ANON)
+		return UNNAMED_NO_MAP;
+	return file->err == -EACCES || file->err == -EBADMSG || file->err == -EMFILE ?
+		       UNNAMED_UNREADABLE :
+		       UNNAMED_FILE_GONE;
+}
+
 static int name_module(struct naming *self, uint32_t from, uint32_t to)
 {
 	uint32_t module = self->questions[from].module;
@@ -172,8 +208,10 @@ static int name_module(struct naming *self, uint32_t from, uint32_t to)
 	struct symbol_jit jit;
 	int err;
 
-	if (!fill_request(self, module, &request, &jit))
+	if (!fill_request(self, module, &request, &jit)) {
+		set_why(self, from, to, why_not_asked(proc_table__module(self->table, module)));
 		return 0;
+	}
 	request.off_cnt = distinct_offs(self, from, to);
 	if (self->run && !request.vdso) /* ours is as good as anybody's */
 		err = self->run(self->run_arg, &request, &result);
@@ -181,6 +219,7 @@ static int name_module(struct naming *self, uint32_t from, uint32_t to)
 		err = symbol_job__run(&request, &result);
 	if (err)
 		return err;
+	set_why(self, from, to, request.jit ? why_jit(&result) : why_file(&result));
 	if (result.err == -EBADMSG && !request.jit)
 		metric__add(METRIC_ELF_DAMAGED, 1);
 	err = set_build_id(self->profile, module, &result.build_id);
@@ -198,6 +237,7 @@ static int name_kernel(struct naming *self, uint32_t from, uint32_t to, int *ret
 	err = kallsyms__resolve(self->root, self->offs, distinct_offs(self, from, to), &result);
 	if (err == -ENOMEM)
 		return err;
+	set_why(self, from, to, err ? UNNAMED_KERNEL_HIDDEN : UNNAMED_KERNEL_UNKNOWN);
 	if (err) {
 		*ret_kernel_err = err;
 		return 0;

@@ -398,6 +398,29 @@ function showEnds() {
 	none ? element('p', 'note', `${count(none)} samples had no user part (kernel threads).`) : '');
 }
 
+const UNNAMED = {
+	stripped: 'its file was stripped, and no debug file belongs to it: install its debug symbols',
+	no_symbol: 'its file has symbols, but none for that code',
+	file_gone: 'its file could not be opened any more, or is another by now',
+	unreadable: 'its file could not be read: damaged, refused, or too slow',
+	not_mapped: 'nothing is known to have been mapped there',
+	jit_without_map: 'code made at run time by a process that writes no perf map',
+	jit_not_in_map: 'code made at run time that is not in its process\u2019s list',
+	jit_map_refused: 'a perf map of another user, or from before the process',
+	kernel_hidden: 'the kernel hides its addresses (kptr_restrict)',
+	kernel_unknown: 'kernel code that kallsyms does not list',
+};
+
+function showNames() {
+	const unnamed = Object.entries(summary.frames_unnamed).filter(([, n]) => n);
+
+	if (!unnamed.length)
+		return;
+	panel('Frames without a name', table(['', 'frames', 'share'], unnamed.map(([name, n]) =>
+		[UNNAMED[name] || name.replaceAll('_', ' '), count(n), percent(n, summary.frames)])),
+	element('p', 'note', `${summary.frames_named_pct.toFixed(1)} % of the frames of all samples have a name.`));
+}
+
 function showTables(tables) {
 	if (!tables)
 		return [];
@@ -489,6 +512,7 @@ function start() {
 	showFunctions();
 	showProcesses();
 	showEnds();
+	showNames();
 	showAccount();
 	showCost();
 	byId('search').addEventListener('input', (event) => search(event.target.value.trim()));
