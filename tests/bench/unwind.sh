@@ -8,7 +8,7 @@ build_unwind() (
 	set -e
 	bench=$O/bench
 	flags=(-std=gnu11 -O2 -g -Wall -Wextra -D_GNU_SOURCE -I"$bench" -Iinclude)
-	read -ra libs <<<"$(pkg-config --libs libbpf libelf libcurl json-c libuv zlib libmicrohttpd sqlite3) -lpthread -lm"
+	read -ra libs <<<"$(pkg-config --libs libbpf libelf libcurl json-c libuv zlib libmicrohttpd sqlite3 liblzma) -liberty -lpthread -lm"
 	clang -target bpf -O2 -g -mcpu=v2 -D__TARGET_ARCH_x86 -Ibpf -Iinclude "-I/usr/include/$(gcc -print-multiarch)" \
 		-c -o "$bench/otel_shape.bpf.o" tests/bench/otel_shape.bpf.c
 	bpftool gen skeleton "$bench/otel_shape.bpf.o" >"$bench/otel_shape.skel.h"

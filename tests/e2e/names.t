@@ -152,6 +152,28 @@ if [ -n "$PYTHON" ]; then
 fi
 rm -f "${MAPS[@]}"
 
+# --- one address
+
+start "$PROGRAMS/fp_deep" 20 60000
+explained() { # ADDR: what is shown there, and why not
+	"$PULSEPROF" -j symbol explain "$STARTED" "$1" | jq -r '"\(.shown_as) \(.unnamed)"'
+}
+functions_are_explained() {
+	local addr name type cnt=0
+	while read -r addr type name; do
+		[[ $type = [Tt] && $name != _* ]] || continue
+		[ "$(explained "$addr")" = "$name null" ] || { echo "$addr $name: $(explained "$addr")"; return 1; }
+		cnt=$((cnt + 1))
+	done < <(nm "$PROGRAMS/fp_deep")
+	[ $cnt -ge 3 ]
+}
+check "symbol explain: each function of a program" functions_are_explained
+check_is "symbol explain: where nothing is mapped" "$(explained 0x10)" "[unknown] not_mapped"
+"$PULSEPROF" symbol explain 999999999 10 >out 2>err
+check_is "symbol explain: of no process" "$?" 1
+check_text "that is said" "no such process '999999999'" err
+stop "$STARTED"
+
 start "$PROGRAMS/syscall_heavy" 30000
 record kernel --pid "$STARTED" --rate 199 --duration 1
 check "the kernel's functions have names" share_between kernel ';(ksys_read|vfs_read|read_zero)_\[k\]' 40 100

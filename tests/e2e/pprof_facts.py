@@ -146,4 +146,5 @@ def main():
             check_names(profile, path)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -47,7 +47,7 @@ bool unwind__parse_addr(const char *text, uint64_t *ret_addr)
 	return true;
 }
 
-static bool parse_pid(const char *text, uint32_t *ret_pid)
+bool unwind__parse_pid(const char *text, uint32_t *ret_pid)
 {
 	unsigned long pid;
 
@@ -84,7 +84,7 @@ int unwind__parse(struct cli *cli, int argc, char **argv, int want, struct unwin
 		}
 		id = cli__option(cli, argc, argv, &pos, &value);
 		if (id == CLI_OPTION_HELP)
-			return cli__print_help(cli, "unwind");
+			return cli__print_help(cli, cli->command->object);
 		code = id < 0		    ? CLI_USAGE :
 		       id >= CLI_OPTION_OWN ? take_register(cli, id, value, &ret_words->state) :
 					      CLI_DONE;
@@ -103,7 +103,7 @@ int unwind__read_code(struct cli *cli, const char *word, struct code *code,
 	*ret_loaded = NULL;
 	memset(code, 0, sizeof(*code));
 	code->mem_fd = -1;
-	if (!parse_pid(word, &pid))
+	if (!unwind__parse_pid(word, &pid))
 		return cli__usage(cli, "'%s' is no process id", word);
 	err = code__read(code, &cli->root, pid);
 	if (err == -ESRCH)

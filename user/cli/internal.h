@@ -102,6 +102,7 @@ int cmd_map_list(struct cli *cli, int argc, char **argv);
 int cmd_unwind_show(struct cli *cli, int argc, char **argv);
 int cmd_unwind_explain(struct cli *cli, int argc, char **argv);
 int cmd_unwind_dump(struct cli *cli, int argc, char **argv);
+int cmd_symbol_explain(struct cli *cli, int argc, char **argv);
 int cmd_session_list(struct cli *cli, int argc, char **argv);
 int cmd_session_start(struct cli *cli, int argc, char **argv);
 int cmd_session_stop(struct cli *cli, int argc, char **argv);

@@ -94,6 +94,7 @@ struct unwind_words {
 };
 /* -1: go on; else an exit code, told. */
 int unwind__parse(struct cli *cli, int argc, char **argv, int want, struct unwind_words *ret_words);
+bool unwind__parse_pid(const char *text, uint32_t *ret_pid);
 bool unwind__parse_addr(const char *text, uint64_t *ret_addr); /* hex, with or without 0x */
 /* An exit code, told. *ret_loaded: NULL if nobody samples the process. */
 int unwind__read_code(struct cli *cli, const char *word, struct code *code,
