@@ -115,6 +115,30 @@ static void an_endless_line_is_damage(void **state)
 	symbol_result__clear(&result);
 }
 
+static void nothing_but_a_regular_file_below_the_root_is_read(void **state)
+{
+	const struct tree *tree = *state;
+	struct symbol_jit jit = jit_of_us();
+	struct symbol_result result;
+	char path[PATH_BYTES];
+
+	set_up_map(tree, "");
+	snprintf(path, sizeof(path), "%s/" MAP, tree->dir);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkfifo(path, 0600), 0); /* opened by a reader it would wait */
+	assert_int_equal(ask(tree, &jit, -1, &result), -EBADMSG);
+	symbol_result__clear(&result);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(symlink("/etc/passwd", path), 0); /* which this root has not */
+	assert_int_equal(ask(tree, &jit, -1, &result), -ENOENT);
+	symbol_result__clear(&result);
+	assert_int_equal(unlink(path), 0);
+	put(tree, MAP, "1000 10 f\n");
+	assert_int_equal(truncate(path, 1ll << 40), 0); /* sparse, of a terabyte */
+	assert_int_equal(ask(tree, &jit, -1, &result), -EBADMSG);
+	symbol_result__clear(&result);
+}
+
 static void append(int fd, const void *data, size_t len)
 {
 	assert_int_equal(write(fd, data, len), len);
@@ -175,6 +199,7 @@ int main(void)
 		TREE_TEST(methods_of_java_are_marked),
 		TREE_TEST(a_map_of_somebody_else_or_of_before_is_not_believed),
 		TREE_TEST(an_endless_line_is_damage),
+		TREE_TEST(nothing_but_a_regular_file_below_the_root_is_read),
 		TREE_TEST(a_jitdump_says_what_was_made_and_what_moved),
 		TREE_TEST(what_is_no_jitdump_gives_no_names),
 	};

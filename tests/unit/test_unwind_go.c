@@ -17,6 +17,7 @@
 #include "pp/base/cleanup.h"
 #include "pp/elf_cfi.h"
 #include "pp/unwind.h"
+#include "pp/unwind_go.h"
 
 /* CFI that knows all code, but nothing of saved frame pointers and switches of stacks, as Go's own does. */
 #define CFI_RULE (PP_CFA_REG | 7ull << 4 | 8ull << 40)
@@ -227,10 +228,47 @@ static void the_entry_point_ends_the_stack(void **state)
 	made_program__free(&elf);
 }
 
+static void every_version_of_the_table_gives_the_names(void **state)
+{
+	for (size_t v = 0; v < ARRAY_SIZE(versions); v++) {
+		struct made_program elf;
+		struct elf_image *image;
+		struct go_names *names;
+		char name[GO_NAMES_BYTES];
+
+		made_go__init(&elf, versions[v]);
+		assert_int_equal(elf_image__from_memory(elf.bytes, MADE_BYTES, &image), 0);
+		assert_int_equal(go_names__open(image, &names), 0);
+		for (uint32_t i = 0; i < MADE_FUNC_CNT; i++) {
+			for (uint64_t behind = 0; behind < GO_FUNC_BYTES; behind += 63) {
+				assert_int_equal(
+					go_names__find(names, made_go__vaddr(i, behind), name), 0);
+				assert_string_equal(name, made_funcs[i].name);
+			}
+		}
+		assert_int_equal(go_names__find(names, made_go__vaddr(0, 0) - 1, name), -ENOENT);
+		assert_int_equal(go_names__find(names, made_go__vaddr(MADE_FUNC_CNT, 0), name),
+				 -ENOENT);
+		go_names__close(names);
+		elf_image__close(image);
+		made_program__free(&elf);
+	}
+}
+
 static void check_sound(const struct made_program *elf)
 {
 	_auto_free_ struct unwind_page *page = convert(elf);
+	char name[GO_NAMES_BYTES];
+	struct elf_image *image;
+	struct go_names *names;
 
+	assert_int_equal(elf_image__from_memory(elf->bytes, MADE_BYTES, &image), 0);
+	if (!go_names__open(image, &names)) {
+		if (!go_names__find(names, made_go__vaddr(3, 5), name))
+			assert_true(name[0]);
+		go_names__close(names);
+	}
+	elf_image__close(image);
 	for (uint32_t i = 1; page && i < page->row_cnt; i++) {
 		assert_true(page->rows[i] >> 16 > page->rows[i - 1] >> 16);
 		assert_true((page->rows[i] & 0xffff) < page->rule_cnt);
@@ -267,6 +305,7 @@ int main(void)
 		cmocka_unit_test(the_text_is_where_the_code_fits_the_table),
 		cmocka_unit_test(cfi_speaks_only_where_the_table_does_not),
 		cmocka_unit_test(the_entry_point_ends_the_stack),
+		cmocka_unit_test(every_version_of_the_table_gives_the_names),
 		cmocka_unit_test(any_byte_of_the_table_damaged_is_survived),
 	};
 

@@ -15,6 +15,7 @@
 #include "pp/base/cleanup.h"
 #include "pp/elf_debug.h"
 #include "pp/proc_memory.h"
+#include "pp/unwind_go.h"
 
 #define TEXT_BYTES_MAX (64u << 20)
 /* Nested symbols and aliases per asked offset: real files have a handful. */
@@ -61,13 +62,27 @@ static uint32_t add_name(const struct elf_image *image, const struct elf_symbol 
 	return buf__append(text, name, strlen(name) + 1) ? 0 : pos;
 }
 
-static void name_slots(const struct elf_image *image, const struct lookup_slot *slots, uint32_t cnt,
+/* Neighbours are mostly in one function: its name stands there already. */
+static uint32_t add_go_name(struct go_names *go, uint64_t vaddr, uint32_t last, struct buf *text)
+{
+	uint32_t pos = (uint32_t)text->len;
+	char name[GO_NAMES_BYTES];
+
+	if (!go || go_names__find(go, vaddr, name))
+		return 0;
+	if (last && strcmp(text->data + last, name) == 0)
+		return last;
+	return buf__append(text, name, strlen(name) + 1) ? 0 : pos;
+}
+
+static void name_slots(const struct elf_image *image, struct go_names *go,
+		       const struct lookup_slot *slots, uint32_t cnt,
 		       const struct symbol_request *request, struct buf *text,
 		       struct symbol_result *result)
 {
 	const struct lookup_slot *last = NULL;
 	const uint64_t *offs = request->offs;
-	uint32_t last_name = 0;
+	uint32_t last_name = 0, last_go_name = 0;
 
 	for (uint32_t i = 0; i < cnt; i++) {
 		const struct lookup_slot *slot = &slots[i];
@@ -81,6 +96,8 @@ static void name_slots(const struct elf_image *image, const struct lookup_slot *
 				last_name = add_name(slot->source, symbol, text);
 			last = slot;
 			name = last_name;
+		} else {
+			name = last_go_name = add_go_name(go, slot->vaddr, last_go_name, text);
 		}
 		result->names[off_index] = name;
 		result->bottoms[off_index] =
@@ -154,6 +171,7 @@ static int read_names(const struct elf_image *image, const struct symbol_request
 	_auto_free_ struct lookup_slot *slots =
 		calloc(max_of(request->off_cnt, 1u), sizeof(*slots));
 	struct debug_images debug = { 0 };
+	struct go_names *go = NULL;
 	uint32_t cnt;
 	int err;
 
@@ -166,8 +184,11 @@ static int read_names(const struct elf_image *image, const struct symbol_request
 	err = look_in(image, slots, cnt);
 	if (!err)
 		err = look_elsewhere(image, request, &debug, slots, cnt, &result->has_symtab);
+	if (!err && is_any_open(slots, cnt) && !go_names__open(image, &go))
+		result->has_symtab = true;
 	if (!err)
-		name_slots(image, slots, cnt, request, text, result);
+		name_slots(image, go, slots, cnt, request, text, result);
+	go_names__close(go);
 	debug_images__clear(&debug);
 	return err ? err : text->err;
 }

@@ -59,7 +59,7 @@ static enum go_kind classify(struct gopclntab *self, const struct unwind_code *c
 		return GO_END;
 	if (go_table__has_flags(self) && !(func->flag & (GO_FLAG_TOP_FRAME | GO_FLAG_SP_WRITE)))
 		return GO_PLAIN;
-	go_table__name(self, func, name);
+	go_table__name(self, func, name, sizeof(name));
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
 		if (strcmp(name, known[i].name) == 0)
 			return known[i].kind;

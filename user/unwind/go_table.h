@@ -31,8 +31,11 @@ typedef int (*go_span_fn)(void *arg, const struct go_span *span);
 
 /* Function number i, wherever it points. 0, -EBADMSG (no such entry, or it ends before it begins). */
 int go_table__func(struct gopclntab *self, uint64_t i, struct go_func *ret_func);
-/* As much of it as fits, with a NUL; "" if there is none. */
-void go_table__name(struct gopclntab *self, const struct go_func *func, char name[GO_NAME_BYTES]);
+/* The one that vaddr lies in. 0, -ENOENT. */
+int go_table__find(struct gopclntab *self, uint64_t vaddr, struct go_func *ret_func);
+/* As much of it as fits, with a NUL; "" if there is none. name_bytes: less than a window. */
+void go_table__name(struct gopclntab *self, const struct go_func *func, char *name,
+		    size_t name_bytes);
 /* Whether functions have them. */
 bool go_table__has_flags(const struct gopclntab *self);
 /* Code at vaddr; what is not there stays as it is. */

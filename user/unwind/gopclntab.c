@@ -12,6 +12,7 @@
 
 #include "go_table.h"
 #include "pp/base/cleanup.h"
+#include "pp/base/err.h"
 
 #define MAGIC_1_2      0xfffffffbu
 #define MAGIC_1_16     0xfffffffau
@@ -70,7 +71,7 @@ struct gopclntab {
 	struct window text; /* off: vaddr */
 };
 
-/* len (at most 64) bytes at off, inside the table. NULL: outside, or unreadable. */
+/* len bytes (less than a window) at off, inside the table. NULL: outside, or unreadable. */
 static const uint8_t *peek(const struct gopclntab *self, struct window *window, uint64_t off,
 			   size_t len)
 {
@@ -141,13 +142,15 @@ int go_table__func(struct gopclntab *self, uint64_t i, struct go_func *ret_func)
 	return 0;
 }
 
-void go_table__name(struct gopclntab *self, const struct go_func *func, char name[GO_NAME_BYTES])
+void go_table__name(struct gopclntab *self, const struct go_func *func, char *name,
+		    size_t name_bytes)
 {
 	uint64_t left = func->name_off < self->end_off ? self->end_off - func->name_off : 0;
-	size_t len = min_of(left, (uint64_t)GO_NAME_BYTES - 1);
+	size_t len = min_of(left, (uint64_t)name_bytes - 1);
 	const uint8_t *bytes = peek(self, &self->names, func->name_off, len);
 
-	memset(name, 0, GO_NAME_BYTES);
+	pp_assert(name_bytes < WINDOW_BYTES);
+	memset(name, 0, name_bytes);
 	if (bytes)
 		memcpy(name, bytes, len);
 }
@@ -231,6 +234,17 @@ static uint64_t find_func(struct gopclntab *self, uint64_t vaddr)
 			low = mid;
 	}
 	return low;
+}
+
+int go_table__find(struct gopclntab *self, uint64_t vaddr, struct go_func *ret_func)
+{
+	struct go_func func;
+
+	if (go_table__func(self, find_func(self, vaddr), &func) || vaddr < func.vaddr ||
+	    vaddr >= func.end_vaddr)
+		return -ENOENT;
+	*ret_func = func;
+	return 0;
 }
 
 int gopclntab__rows(struct gopclntab *self, uint64_t low_vaddr, uint64_t high_vaddr,
