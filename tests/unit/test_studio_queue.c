@@ -357,6 +357,39 @@ static void an_agent_that_tells_of_its_runs_takes_pids_out_itself(void **state)
 	assert_string_equal(given.config, "{\"stop_level\":\"process\",\"pids\":[2]}");
 }
 
+/* Nobody knows yet whether the start arrived: what it says is mended, and the stop follows it. */
+static void a_stop_of_pids_follows_a_start_on_its_way(void **state)
+{
+	const char *stop = "{\"stop_level\":\"process\",\"pids\":[2]}";
+
+	order(0, AD_HOC, "{\"pids\":[1,2]}");
+	beat_with("[]", "[]");
+	assert_string_equal(order(1, STOP_PIDS, stop), uuid(1));
+	assert_string_equal(BEAT(0), uuid(1));
+	assert_string_equal(given.config, stop);
+	assert_string_equal(BEAT(0, 1), "");
+	order(2, AD_HOC, "{\"pids\":[1,2]}");
+	BEAT(0, 1);
+	order(3, STOP_PIDS, stop);
+	assert_string_equal(BEAT(0, 1), uuid(3)); /* number 2 was lost */
+	assert_string_equal(BEAT(0, 1, 3), uuid(2));
+	assert_string_equal(given.config, "{\"pids\":[1]}");
+	order(4, AD_HOC, "{\"pids\":[1,9]}"); /* waits */
+	assert_string_equal(order(5, STOP_PIDS, "{\"stop_level\":\"process\",\"pids\":[1]}"),
+			    uuid(5));
+	assert_string_equal(state_of(4), "pending -1 0");
+}
+
+static void other_agents_get_the_rest_behind_a_start_on_its_way(void **state)
+{
+	order(0, AD_HOC, "{\"pids\":[1,2]}");
+	BEAT_NEW();
+	order(1, STOP_PIDS, "{\"stop_level\":\"process\",\"pids\":[2]}");
+	assert_string_equal(BEAT(0), uuid(1));
+	assert_string_equal(given.type, "start");
+	assert_string_equal(given.config, "{\"pids\":[1]}");
+}
+
 static void other_agents_get_a_start_with_the_rest_or_a_stop(void **state)
 {
 	order(0, AD_HOC, "{\"pids\":[1,2]}");
@@ -520,6 +553,8 @@ int main(void)
 		TEST(a_superseded_one_that_was_on_its_way_may_be_completed),
 		TEST(pids_are_taken_out_of_a_start_that_waits),
 		TEST(an_agent_that_tells_of_its_runs_takes_pids_out_itself),
+		TEST(a_stop_of_pids_follows_a_start_on_its_way),
+		TEST(other_agents_get_the_rest_behind_a_start_on_its_way),
 		TEST(other_agents_get_a_start_with_the_rest_or_a_stop),
 		TEST(an_ad_hoc_command_expires),
 		TEST(services_of_one_host_are_apart),

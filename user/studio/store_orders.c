@@ -137,19 +137,23 @@ static int shrink_config(const char *text, const struct json_object *stopped, st
 	return err;
 }
 
-/* A start with PIDs that did not reach its agent yet. 0: command has its id now; -ENOENT: none is left. */
+/*
+ * Starts with PIDs that are not known to have reached their agent. 0: command has the id of one that nobody
+ * was given yet; -ENOENT: there is none, or one is on its way with the PIDs in it, and a stop has to follow.
+ */
 static int store__shrink_waiting(struct store *self, const struct new_request *request,
 				 const struct new_command *command,
 				 const struct json_object *stopped, int64_t now_ms)
 {
 	struct stmt stmt _auto_stmt_ = { 0 };
 	size_t left = 0, before = 0;
-	char id[UUID_TEXT_BYTES];
-	int err, ret = -ENOENT;
+	char id[UUID_TEXT_BYTES], waiting[UUID_TEXT_BYTES] = "";
+	bool is_on_its_way = false;
+	int err;
 
 	err = stmt__new(
 		self, &stmt,
-		"SELECT id, config FROM commands WHERE hostname=?1 AND service=?2 AND " COMMAND_OPEN
+		"SELECT id, config, status='sent' FROM commands WHERE hostname=?1 AND service=?2 AND " COMMAND_OPEN
 		" AND status IN ('pending','sent') AND type='start' ORDER BY seq",
 		"tt", command->hostname, request->service);
 	while (!err && (err = stmt__step(&stmt)) == 1) {
@@ -159,10 +163,10 @@ static int store__shrink_waiting(struct store *self, const struct new_request *r
 		err = shrink_config(stmt__text(&stmt, 1), stopped, &config, &left, &before);
 		if (err || left == before)
 			continue;
-		if (left) {
-			memcpy(command->id, id, sizeof(id));
-			ret = 0;
-		}
+		if (stmt__int(&stmt, 2))
+			is_on_its_way = true;
+		else if (left)
+			memcpy(waiting, id, sizeof(id));
 		err = store__run(
 			self,
 			"UPDATE commands SET config=?2, status=CASE WHEN ?3 THEN status ELSE"
@@ -170,7 +174,10 @@ static int store__shrink_waiting(struct store *self, const struct new_request *r
 			" WHERE id=?1",
 			"ttii", id, config.data, (int64_t)left, now_ms);
 	}
-	return err < 0 ? err : ret;
+	if (err < 0 || is_on_its_way || !*waiting)
+		return err < 0 ? err : -ENOENT;
+	memcpy(command->id, waiting, sizeof(waiting));
+	return 0;
 }
 
 /*
@@ -192,7 +199,7 @@ static int store__add_rest(struct store *self, const struct new_request *request
 		self, &stmt,
 		"SELECT c.config, c.continuous, c.duration_s, c.rate_hz FROM commands c WHERE"
 		" hostname=?1 AND service=?2 AND " COMMAND_OPEN " AND type='start' AND status IN"
-		" ('received','sampling') AND NOT EXISTS (SELECT 1 FROM hosts h WHERE"
+		" ('sent','received','sampling') AND NOT EXISTS (SELECT 1 FROM hosts h WHERE"
 		" h.hostname=?1 AND h.service=?2 AND h.tells_runs) ORDER BY seq DESC LIMIT 1",
 		"tt", command->hostname, request->service);
 	err = err ? err : stmt__step(&stmt);
