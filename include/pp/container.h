@@ -23,8 +23,6 @@ struct sysroot;
 struct container_ref {
 	char id[CONTAINER_ID_BYTES]; /* 64 hexadecimal digits */
 	char pod_uid[CONTAINER_UID_BYTES]; /* with '-'; "": not of a pod */
-	const char *
-		runtime; /* static: "docker", "containerd", "cri-o", "podman"; "": the path does not say */
 	bool is_unified; /* by the v2 hierarchy, so processes with the same cgroup id are in it, too */
 };
 /*

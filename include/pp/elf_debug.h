@@ -28,6 +28,9 @@ int elf_image__debuglink(const struct elf_image *self, struct elf_debuglink *ret
  * elf_image__from_memory). 0, -ENOENT, -EBADMSG, -E2BIG past out's maximum, -ENOMEM, -errno.
  */
 int elf_image__mini_debug(const struct elf_image *self, struct buf *out);
+#define ELF_DEBUG_PATH_BYTES (64 + 2 * ELF_BUILD_ID_BYTES)
+/* Where distributions put the debug file of a build id, below a root: "usr/lib/debug/.build-id/ab/cd.debug". 0, -ENOENT. */
+int elf_build_id__debug_path(const struct elf_build_id *self, char path[ELF_DEBUG_PATH_BYTES]);
 /* The CRC of debug links over the whole image. 0, -errno. */
 int elf_image__crc(const struct elf_image *self, uint32_t *ret_crc);
 

@@ -3,7 +3,7 @@
 #define PP_SYMBOL_H
 /*
  * From addresses to names. Unknown stays unknown; nothing is guessed. The work on one file is a job with
- * a plain request and a plain result, so that it can move into a process of its own.
+ * a plain request and a plain result, so that the reader process (reader.h) can do it.
  */
 #include <stdbool.h>
 #include <stddef.h>

@@ -21,24 +21,8 @@
 #define POD_UID_LEN	 36
 #define CGROUP_BYTES_MAX 65536
 
-static const struct {
-	const char *prefix; /* of the component with the id */
-	const char *runtime;
-} forms[] = {
-	{ "docker-", "docker" },
-	{ "cri-containerd-", "containerd" },
-	{ "crio-", "cri-o" },
-	{ "libpod-", "podman" },
-	{ "", "" },
-};
-
-static const struct {
-	const char *parent; /* of a bare id */
-	const char *runtime;
-} parents[] = {
-	{ "docker", "docker" },
-	{ "libpod_parent", "podman" },
-};
+/* Before the id, in the component's name. */
+static const char *const prefixes[] = { "docker-", "cri-containerd-", "crio-", "libpod-", "" };
 
 struct part {
 	const char *text;
@@ -73,15 +57,14 @@ static bool take_id(const struct part *part, struct container_ref *ref)
 {
 	size_t len = part->len - (ends_with_scope(part) ? strlen(".scope") : 0);
 
-	for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
-		size_t skip = strlen(forms[i].prefix);
+	for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++) {
+		size_t skip = strlen(prefixes[i]);
 
-		if (!begins_with(part, forms[i].prefix) || len != skip + ID_DIGITS ||
+		if (!begins_with(part, prefixes[i]) || len != skip + ID_DIGITS ||
 		    !is_hex(part->text + skip, ID_DIGITS))
 			continue;
 		memcpy(ref->id, part->text + skip, ID_DIGITS);
 		ref->id[ID_DIGITS] = '\0';
-		ref->runtime = forms[i].runtime;
 		return true;
 	}
 	return false;
@@ -114,37 +97,25 @@ static bool take_pod(const struct part *part, struct container_ref *ref)
 	return true;
 }
 
-static const char *runtime_of_parent(const struct part *parent)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(parents); i++)
-		if (parent->len == strlen(parents[i].parent) &&
-		    begins_with(parent, parents[i].parent))
-			return parents[i].runtime;
-	return "";
-}
-
 /* The innermost container of one path. */
 static bool parse_path(const char *path, size_t len, struct container_ref *ret_ref)
 {
-	struct container_ref ref = { .runtime = "" };
-	struct part parent = { "", 0 };
+	struct container_ref ref = { 0 };
 	const char *end = path + len;
 	bool found = false;
 
 	while (path < end) {
 		const char *slash = memchr(path, '/', (size_t)(end - path)) ?: end;
 		struct part part = { path, (size_t)(slash - path) };
-		struct container_ref inner = { .runtime = "" };
+		struct container_ref inner = { 0 };
 
 		path = slash + 1;
 		if (take_pod(&part, &inner)) /* what is below is of this pod, until another comes */
 			memcpy(ref.pod_uid, inner.pod_uid, sizeof(ref.pod_uid));
 		if (take_id(&part, &inner)) {
 			memcpy(ref.id, inner.id, sizeof(ref.id));
-			ref.runtime = *inner.runtime ? inner.runtime : runtime_of_parent(&parent);
 			found = true;
 		}
-		parent = part;
 	}
 	if (found)
 		*ret_ref = ref;

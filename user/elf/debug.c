@@ -7,6 +7,7 @@
 #include "pp/elf_debug.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "internal.h"
@@ -94,6 +95,20 @@ int elf_image__mini_debug(const struct elf_image *self, struct buf *out)
 		return -ENOMEM;
 	err = elf_image__read(self, section->sh_offset, packed, section->sh_size);
 	return err ? err : xz__unpack(packed, section->sh_size, out);
+}
+
+int elf_build_id__debug_path(const struct elf_build_id *self, char path[ELF_DEBUG_PATH_BYTES])
+{
+	int len;
+
+	if (self->len < 2)
+		return -ENOENT;
+	len = snprintf(path, ELF_DEBUG_PATH_BYTES, "usr/lib/debug/.build-id/%02x/", self->bytes[0]);
+	for (uint32_t i = 1; i < self->len; i++)
+		len += snprintf(path + len, ELF_DEBUG_PATH_BYTES - (size_t)len, "%02x",
+				self->bytes[i]);
+	snprintf(path + len, ELF_DEBUG_PATH_BYTES - (size_t)len, ".debug");
+	return 0;
 }
 
 int elf_image__crc(const struct elf_image *self, uint32_t *ret_crc)

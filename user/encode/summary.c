@@ -58,25 +58,24 @@ static uint64_t sampled_processes(const struct profile *profile)
 	return cnt;
 }
 
-static int add_stacks(struct json_object *json, const struct profile *profile)
+static int add_stacks(struct json_object *json, const struct profile *profile,
+		      const struct profile_totals *totals)
 {
 	struct profile_reason ends[STACK_END_CNT];
-	struct profile_totals totals;
 	int err;
 
-	profile__totals(profile, &totals);
 	for (uint32_t i = 0; i < STACK_END_CNT; i++)
-		ends[i] = (struct profile_reason){ profile_stack_end__name(i), totals.by_end[i] };
-	err = json__add_u64(json, "user_stacks", totals.user_stacks);
-	if (!err && totals.user_stacks)
+		ends[i] = (struct profile_reason){ profile_stack_end__name(i), totals->by_end[i] };
+	err = json__add_u64(json, "user_stacks", totals->user_stacks);
+	if (!err && totals->user_stacks)
 		err = json__add_double(json, "user_stacks_complete_pct",
-				       100.0 * totals.user_stacks_complete / totals.user_stacks);
+				       100.0 * totals->user_stacks_complete / totals->user_stacks);
 	else if (!err)
 		err = json__add_null(json, "user_stacks_complete_pct");
 	if (!err)
 		err = add_reasons(json, "user_stack_ends", ends, STACK_END_CNT);
 	if (!err)
-		err = json__add_u64(json, "user_stacks_jit", totals.user_stacks_jit);
+		err = json__add_u64(json, "user_stacks_jit", totals->user_stacks_jit);
 	if (!err)
 		err = json__add_u64(json, "stacks", profile->stack_cnt);
 	if (!err)
@@ -84,20 +83,18 @@ static int add_stacks(struct json_object *json, const struct profile *profile)
 	return err;
 }
 
-static int add_names(struct json_object *json, const struct profile *profile)
+static int add_names(struct json_object *json, const struct profile_totals *totals)
 {
 	struct profile_reason why[UNNAMED_CNT];
-	struct profile_totals totals;
 	int err;
 
-	profile__totals(profile, &totals);
 	for (uint32_t i = UNNAMED_NOT + 1; i < UNNAMED_CNT; i++)
 		why[i - 1] =
-			(struct profile_reason){ profile_unnamed__name(i), totals.frames_by[i] };
-	err = json__add_u64(json, "frames", totals.frames);
-	if (!err && totals.frames)
+			(struct profile_reason){ profile_unnamed__name(i), totals->frames_by[i] };
+	err = json__add_u64(json, "frames", totals->frames);
+	if (!err && totals->frames)
 		err = json__add_double(json, "frames_named_pct",
-				       100.0 * totals.frames_by[UNNAMED_NOT] / totals.frames);
+				       100.0 * totals->frames_by[UNNAMED_NOT] / totals->frames);
 	else if (!err)
 		err = json__add_null(json, "frames_named_pct");
 	return err ? err : add_reasons(json, "frames_unnamed", why, UNNAMED_CNT - 1);
@@ -157,14 +154,17 @@ static int add_tables(struct json_object *json, const struct profile_tables *tab
 int encode__summary(const struct profile *profile, struct json_object **ret_json)
 {
 	_auto_json_ struct json_object *json = json__new_object();
+	struct profile_totals totals;
 	int err = json ? 0 : -ENOMEM;
+
+	profile__totals(profile, &totals);
 
 	if (!err)
 		err = add_account(json, &profile->account);
 	if (!err)
-		err = add_stacks(json, profile);
+		err = add_stacks(json, profile, &totals);
 	if (!err)
-		err = add_names(json, profile);
+		err = add_names(json, &totals);
 	if (!err)
 		err = add_meta(json, profile);
 	if (!err)

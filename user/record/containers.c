@@ -19,12 +19,21 @@
 #define MEMBERS_MAX    262144
 #define SHORT_ID_BYTES 13 /* as the runtimes' own tools show them */
 
+static bool is_cgroup(const void *arg, uint32_t id, const void *key)
+{
+	const struct window *self = arg;
+
+	return self->cgroups[id].cgroup_id == *(const uint64_t *)key;
+}
+
 static const struct window_cgroup *find_cgroup(const struct window *self, uint64_t cgroup_id)
 {
-	for (size_t i = self->cgroup_cnt; i-- > 0;)
-		if (self->cgroups[i].cgroup_id == cgroup_id)
-			return &self->cgroups[i];
-	return NULL;
+	uint32_t row;
+
+	return self->by_cgroup.eq && !hash_index__find(&self->by_cgroup, hash_u64(cgroup_id, 0),
+						       &cgroup_id, &row) ?
+		       &self->cgroups[row] :
+		       NULL;
 }
 
 /* Without memory it is only read again. */
@@ -32,6 +41,10 @@ static void remember(struct window *self, uint64_t cgroup_id, uint32_t container
 {
 	if (!cgroup_id ||
 	    vec_room(self->cgroups, self->cgroup_cnt + 1, self->cgroup_cap, CGROUPS_MAX))
+		return;
+	if (!self->by_cgroup.eq)
+		hash_index__init(&self->by_cgroup, is_cgroup, self);
+	if (hash_index__add(&self->by_cgroup, hash_u64(cgroup_id, 0), (uint32_t)self->cgroup_cnt))
 		return;
 	self->cgroups[self->cgroup_cnt++] =
 		(struct window_cgroup){ .cgroup_id = cgroup_id, .container_id = container_id };
@@ -113,6 +126,7 @@ void window__clear_containers(struct window *self)
 {
 	free(self->cgroups);
 	free(self->members);
+	hash_index__clear(&self->by_cgroup);
 	hash_index__clear(&self->by_id);
 }
 

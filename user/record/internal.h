@@ -55,7 +55,8 @@ struct window {
 	size_t cgroup_cnt, cgroup_cap;
 	struct window_member *members; /* owned */
 	size_t member_cnt, member_cap;
-	struct hash_index by_id;
+	struct hash_index by_cgroup; /* rows of cgroups; eq NULL: not begun */
+	struct hash_index by_id; /* rows of members */
 	struct profile *profile; /* owned until finished */
 	struct proc_table *table; /* owned: maps are read anew in each window */
 	struct usage begin;

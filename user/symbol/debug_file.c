@@ -91,16 +91,10 @@ static int try_path(struct debug_images *self, const struct place *place, const 
 
 static int try_build_id(struct debug_images *self, const struct place *place)
 {
-	const struct elf_build_id *id = place->id;
-	char path[64 + 2 * ELF_BUILD_ID_BYTES];
-	int len = snprintf(path, sizeof(path), "usr/lib/debug/.build-id/%02x/", id->bytes[0]);
+	char path[ELF_DEBUG_PATH_BYTES];
+	int err = elf_build_id__debug_path(place->id, path);
 
-	if (id->len < 2)
-		return -ENOENT;
-	for (uint32_t i = 1; i < id->len; i++)
-		len += snprintf(path + len, sizeof(path) - (size_t)len, "%02x", id->bytes[i]);
-	snprintf(path + len, sizeof(path) - (size_t)len, ".debug");
-	return try_path(self, place, path);
+	return err ? err : try_path(self, place, path);
 }
 
 static int try_link(struct debug_images *self, const struct place *place)

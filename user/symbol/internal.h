@@ -49,6 +49,9 @@ int lookup__run(struct lookup *self);
 /* The symbol of a slot after the run, or NULL: none covers it. */
 const struct elf_symbol *lookup_slot__symbol(const struct lookup_slot *self);
 
+/* The first of the ascending addrs that is not below addr; cnt if there is none. */
+uint32_t addrs__not_below(const uint64_t *addrs, uint32_t cnt, uint64_t addr);
+
 /* Names for asked addresses in code that was made at run time. */
 struct jit_lookup {
 	const uint64_t *addrs; /* ascending; borrowed */

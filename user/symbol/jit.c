@@ -61,22 +61,14 @@ static uint32_t add_text(const struct jit_lookup *self, const char *name, size_t
 int jit_lookup__code(struct jit_lookup *self, uint64_t addr, uint64_t bytes, const char *name,
 		     size_t name_len)
 {
-	uint32_t low = 0, high = self->cnt, pos = 0;
+	uint32_t i = addrs__not_below(self->addrs, self->cnt, addr), pos = 0;
 
-	while (low < high) {
-		uint32_t mid = low + (high - low) / 2;
-
-		if (self->addrs[mid] < addr)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	for (; low < self->cnt && self->addrs[low] - addr < bytes; low++) {
+	for (; i < self->cnt && self->addrs[i] - addr < bytes; i++) {
 		if (self->budget-- == 0)
 			return -EBADMSG;
 		if (!pos && name)
 			pos = add_text(self, name, name_len);
-		self->names[low] = pos;
+		self->names[i] = pos;
 	}
 	return 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * One file's job: offsets in, names out. Request and result are plain data without pointers into other
- * rooms, so that the job can run in a process of its own one day. A file that cannot be read gives an
+ * rooms, so that the job can run in the reader process. A file that cannot be read gives an
  * error inside the result and unknown names, never a failed job: the samples are kept in any case.
  * Memory: one slot for each offset and 64 KiB; the file's own tables are streamed (lookup.c).
  */

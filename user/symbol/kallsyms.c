@@ -104,21 +104,6 @@ static bool parse_line(const char *line, size_t len, struct kernel_symbol *ret_s
 	return true;
 }
 
-static uint32_t first_slot(const struct kernel_lookup *self, uint64_t addr)
-{
-	uint32_t low = 0, high = self->cnt;
-
-	while (low < high) {
-		uint32_t mid = low + (high - low) / 2;
-
-		if (self->addrs[mid] < addr)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
-}
-
 static bool is_better(const struct kernel_symbol *symbol, const struct kernel_slot *slot)
 {
 	char name[NAME_BYTES];
@@ -134,7 +119,8 @@ static bool is_better(const struct kernel_symbol *symbol, const struct kernel_sl
 
 static void note_symbol(struct kernel_lookup *self, const struct kernel_symbol *symbol)
 {
-	struct kernel_slot *slot = &self->slots[first_slot(self, symbol->addr)];
+	struct kernel_slot *slot =
+		&self->slots[addrs__not_below(self->addrs, self->cnt, symbol->addr)];
 
 	if (!slot->is_filled || symbol->addr < slot->first_addr) {
 		slot->first_addr = symbol->addr;

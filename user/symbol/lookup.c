@@ -33,6 +33,21 @@ static uint32_t first_slot(const struct lookup *self, uint64_t vaddr)
 	return low;
 }
 
+uint32_t addrs__not_below(const uint64_t *addrs, uint32_t cnt, uint64_t addr)
+{
+	uint32_t low = 0, high = cnt;
+
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+
+		if (addrs[mid] < addr)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
 int symbol_name__compare(const char *a, const char *b)
 {
 	size_t a_under = strspn(a, "_"), b_under = strspn(b, "_");

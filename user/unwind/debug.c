@@ -6,20 +6,14 @@
 #include <fcntl.h>
 
 #include "pp/base/sysroot.h"
+#include "pp/elf_debug.h"
 #include "pp/unwind.h"
-
-#define NAME_MAX_BYTES (2 * ELF_BUILD_ID_BYTES + 1)
 
 int unwind_debug__open(const struct sysroot *root, const struct elf_build_id *id)
 {
-	char name[NAME_MAX_BYTES] = "";
+	char path[ELF_DEBUG_PATH_BYTES];
 
-	if (id->len < 2)
+	if (elf_build_id__debug_path(id, path))
 		return -1;
-	for (uint32_t i = 1; i < id->len; i++) {
-		name[2 * i - 2] = "0123456789abcdef"[id->bytes[i] >> 4];
-		name[2 * i - 1] = "0123456789abcdef"[id->bytes[i] & 15];
-	}
-	return sysroot__open(root, O_RDONLY | O_CLOEXEC | O_NONBLOCK,
-			     "usr/lib/debug/.build-id/%02x/%s.debug", id->bytes[0], name);
+	return sysroot__open(root, O_RDONLY | O_CLOEXEC | O_NONBLOCK, "%s", path);
 }
