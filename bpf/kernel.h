@@ -37,6 +37,15 @@ struct mm_struct___vmacache {
 	__u64 vmacache_seqnum; /* up to 6.0 */
 };
 
+/* Of the unified hierarchy. Up to 6.0; from 6.1 on ancestors are pointers, and a helper gives their ids (5.14). */
+struct cgroup___ids {
+	int level;
+	__u64 ancestor_ids[1];
+};
+struct css_set {
+	struct cgroup___ids *dfl_cgrp;
+};
+
 struct signal_struct {
 	atomic_t live; /* threads that have not begun to exit */
 };
@@ -49,6 +58,7 @@ struct task_struct {
 	struct task_struct *group_leader;
 	struct task_struct *real_parent;
 	struct signal_struct *signal;
+	struct css_set *cgroups;
 	__u64 start_boottime; /* since 5.5; before it was real_start_time */
 	__u64 self_exec_id; /* u64 since 5.7 */
 };

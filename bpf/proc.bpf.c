@@ -4,6 +4,7 @@
  * true: children of followed processes are added at fork, processes are removed when their last thread
  * exits. The third tells of a new image before its first sample, which would be lost for complete stacks.
  */
+#include "cgroup.bpf.h"
 #include "count.bpf.h"
 #include "task.bpf.h"
 
@@ -85,12 +86,15 @@ static __always_inline bool exec_is_within_budget(__u64 now_ns)
 static __always_inline __u32 runs_of(__u32 tgid)
 {
 	struct pp_filter_pid *wanted = bpf_map_lookup_elem(&pp_filter_pids, &tgid);
+	__u64 cgroup_id = bpf_get_current_cgroup_id();
 	__u32 slots = 0;
 
 #pragma unroll
 	for (__u32 slot = 0; slot < PP_SLOTS; slot++)
 		if (pp_run.filters[slot] & PP_FILTER_ON &&
-		    (!(pp_run.filters[slot] & PP_FILTER_PIDS) || (wanted && wanted->root[slot])))
+		    (!(pp_run.filters[slot] & PP_FILTER_PIDS) || (wanted && wanted->root[slot])) &&
+		    (!(pp_run.filters[slot] & PP_FILTER_CGROUPS) ||
+		     cgroup_is_wanted(cgroup_id, slot)))
 			slots |= 1u << slot;
 	return slots;
 }

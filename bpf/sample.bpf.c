@@ -4,6 +4,7 @@
  * it in maps. A stack is stored once, before any count refers to it; where a map is full the whole sample
  * goes through the ring, and where that is full too it is counted as lost. Not here: names, mappings.
  */
+#include "cgroup.bpf.h"
 #include "count.bpf.h"
 #include "frame_pointer.bpf.h"
 #include "frames.bpf.h"
@@ -253,6 +254,8 @@ static __always_inline __u32 filtered_by(struct scratch *s, __u32 slot)
 		if (!slots || !(*slots >> slot & 1))
 			return PP_CNT_FILTERED_COMM;
 	}
+	if ((filters & PP_FILTER_CGROUPS) && !cgroup_is_wanted(s->rec.key.cgroup_id, slot))
+		return PP_CNT_FILTERED_CGROUP;
 	return 0;
 }
 
@@ -273,12 +276,12 @@ static __always_inline void take_sample(struct perf_context *ctx, __u64 *cnt, __
 	s->rec.key.proc.tgid = pid_tgid >> 32;
 	task__read_id(&s->rec.key.proc, &has_mm);
 	bpf_get_current_comm(s->rec.key.comm, PP_COMM_BYTES);
+	s->rec.key.cgroup_id = bpf_get_current_cgroup_id();
 	reason = filtered_by(s, slot);
 	if (reason) {
 		count(cnt, reason);
 		return;
 	}
-	s->rec.key.cgroup_id = bpf_get_current_cgroup_id();
 	s->rec.key.event = 0;
 	s->rec.key.slot = slot;
 	s->rec.key.maps = 0;

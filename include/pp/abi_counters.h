@@ -14,6 +14,7 @@
 	X(FILTERED_IDLE, "idle", FILTERED, "the CPU was idle")                                   \
 	X(FILTERED_PID, "pid", FILTERED, "a process that was not asked for")                     \
 	X(FILTERED_COMM, "comm", FILTERED, "a thread name that was not asked for")               \
+	X(FILTERED_CGROUP, "cgroup", FILTERED, "a cgroup that was not asked for")                \
 	X(LOST_FULL, "maps_full", LOST, "count or stack map full and the ring too")              \
 	X(LOST_SCRATCH, "no_scratch", LOST, "per-CPU memory not there (never expected)")         \
 	X(OVERFLOWED, "overflowed", INFO, "map full, sent whole by the ring (not lost)")         \

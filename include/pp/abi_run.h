@@ -42,5 +42,9 @@ struct pp_run {
 #define PP_FILTER_COMMS	  4u
 #define PP_FILTER_NO_IDLE 8u
 #define PP_FILTER_FOLLOW  16u /* children are added by pp_fork */
+#define PP_FILTER_CGROUPS 32u /* of the unified hierarchy, with their descendants */
+
+/* Filter by cgroup: its id -> the runs that want it and what is below it, a bit each. */
+#define PP_CGROUP_LEVELS_MAX 32 /* what lies deeper is found by its own id only */
 
 #endif

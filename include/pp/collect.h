@@ -78,8 +78,15 @@ struct collect_run_ops {
  */
 int collect__start(struct collect *self, const struct session_spec *spec,
 		   const struct collect_run_ops *ops, uint32_t *ret_slot, const char **ret_why);
-/* The spec's pids, comms and children from now on, what stays wanted without a gap. -errno: as before. */
+/* The spec's pids, comms, cgroups and children from now on, what stays wanted without a gap. -errno: as before. */
 int collect__change(struct collect *self, uint32_t slot, const struct session_spec *spec);
+/*
+ * Are the run's cgroups the caller's to filter, by the paths of processes? One is only in a v1 hierarchy then,
+ * and samples of all cgroups come.
+ */
+bool collect__wants_paths(const struct collect *self, uint32_t slot);
+/* Looks for the runs' cgroups again: they may have been made anew. Once a second is often enough. */
+void collect__refresh(struct collect *self);
 /* Disables and detaches at once, then a last drain; drained(is_last) follows. */
 void collect__stop(struct collect *self, uint32_t slot);
 /* Flip and drain, of all runs; drained(is_last = false) follows. -EBUSY: one goes on. */

@@ -21,6 +21,8 @@ struct buf;
 #define SPEC_PIDS_MAX		1024
 #define SPEC_COMMS_MAX		64
 #define SPEC_COMM_BYTES		16 /* with the NUL, as the kernel's TASK_COMM_LEN */
+#define SPEC_CGROUPS_MAX	64
+#define SPEC_CGROUP_BYTES	512 /* with the NUL; those of nested clusters have over 300 */
 
 struct session_spec {
 	uint32_t rate_hz;
@@ -29,9 +31,11 @@ struct session_spec {
 	bool idle; /* sample idle tasks too */
 	bool children; /* pids: what they fork is included */
 	uint32_t pid_cnt; /* 0: all processes */
-	uint32_t comm_cnt; /* 0: all thread names. Both given: both must hold */
+	uint32_t comm_cnt; /* 0: all thread names */
+	uint32_t cgroup_cnt; /* 0: all cgroups. Of what is given all must hold */
 	uint32_t pids[SPEC_PIDS_MAX]; /* ascending, distinct */
 	char comms[SPEC_COMMS_MAX][SPEC_COMM_BYTES]; /* ascending, distinct, zero-padded */
+	char cgroups[SPEC_CGROUPS_MAX][SPEC_CGROUP_BYTES]; /* the same; each with its descendants */
 };
 
 void session_spec__init(struct session_spec *self); /* the defaults */
@@ -43,6 +47,8 @@ int session_spec__add_pid(struct session_spec *self, const char *text, const cha
 int session_spec__add_pid_num(struct session_spec *self, int64_t pid, const char **ret_why);
 /* A name longer than 15 bytes is cut as the kernel cuts it. */
 int session_spec__add_comm(struct session_spec *self, const char *text, const char **ret_why);
+/* A directory of a mounted hierarchy, or a path as in /proc/PID/cgroup; what else it may be: proc_cgroup.h. */
+int session_spec__add_cgroup(struct session_spec *self, const char *text, const char **ret_why);
 
 /*
  * From the Studio's combined_config of a start command (unknown keys ignored; null duration or

@@ -39,9 +39,28 @@ __u64 bpf_get_current_pid_tgid(void)
 	return (__u64)HOST_TGID << 32 | HOST_TID;
 }
 
+static const uint64_t *cgroups; /* of the task, from the root on; NULL: it is in the root, id 1 */
+static uint32_t cgroup_levels;
+
 __u64 bpf_get_current_cgroup_id(void)
 {
-	return 1;
+	return cgroups ? cgroups[cgroup_levels - 1] : 1;
+}
+
+__u64 bpf_get_current_ancestor_cgroup_id(int level)
+{
+	return level >= (int)(cgroups ? cgroup_levels : 1) ? 0 : cgroups ? cgroups[level] : 1;
+}
+
+void host__enter_cgroups(const uint64_t *ids, uint32_t cnt)
+{
+	cgroups = ids;
+	cgroup_levels = cnt;
+}
+
+void host__want_cgroup(uint64_t id, uint32_t slots)
+{
+	pp_assert(!bpf_map_update_elem(&pp_filter_cgrps, &id, &slots, BPF_ANY));
 }
 
 long bpf_get_current_comm(void *comm, __u32 bytes)
@@ -64,6 +83,7 @@ static void make_ready(void)
 	FAKE_MAP_ADD(pp_counters);
 	FAKE_MAP_ADD(pp_filter_pids);
 	FAKE_MAP_ADD(pp_filter_comms);
+	FAKE_MAP_ADD(pp_filter_cgrps);
 	FAKE_MAP_ADD(pp_scratch);
 	FAKE_MAP_ADD(pp_procs);
 	FAKE_MAP_ADD(pp_ranges);
@@ -90,6 +110,8 @@ void host__reset(void)
 	fake_map__clear(&pp_procs);
 	fake_map__clear(&pp_filter_pids);
 	fake_map__clear(&pp_filter_comms);
+	fake_map__clear(&pp_filter_cgrps);
+	host__enter_cgroups(NULL, 0);
 	fake_map__clear(&pp_ranges);
 	fake_map__clear(&pp_dir);
 	fake_map__clear(&pp_rules);

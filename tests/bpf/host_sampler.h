@@ -33,6 +33,9 @@ const struct pp_proc_info *host__process(void); /* borrowed; NULL: unknown */
 struct pp_run *host__run(void);
 void host__want_pid(uint32_t tgid, const struct pp_filter_pid *wanted);
 void host__want_comm(const char *comm, uint32_t slots);
+void host__want_cgroup(uint64_t id, uint32_t slots);
+/* The task's cgroup and its ancestors, the root first; borrowed. */
+void host__enter_cgroups(const uint64_t *ids, uint32_t cnt);
 
 struct host_regs {
 	uint64_t regs[16]; /* DWARF numbers */

@@ -106,6 +106,49 @@ static void a_thread_name_is_whose_filter_has_it(void **state)
 	assert_int_equal(accepted_by(PP_CNT_FILTERED_COMM), ALL_ON);
 }
 
+static void a_cgroup_is_wanted_with_what_is_below(void **state)
+{
+	static const uint64_t ids[] = { 1, 20, 300, 4000 };
+	struct pp_run *run = host__run();
+
+	run->filters[0] |= PP_FILTER_CGROUPS;
+	run->filters[1] |= PP_FILTER_CGROUPS;
+	host__enter_cgroups(ids, 4);
+	host__want_cgroup(4001, ALL_ON);
+	assert_int_equal(accepted_by(PP_CNT_FILTERED_CGROUP), 0);
+	for (uint32_t i = 0; i < 4; i++)
+		for (uint32_t slots = ALL_ON + 1; slots-- > 0;) {
+			host__want_cgroup(ids[i], slots);
+			assert_int_equal(accepted_by(PP_CNT_FILTERED_CGROUP), slots);
+		}
+	host__want_cgroup(300, 1);
+	host__enter_cgroups(ids, 2);
+	assert_int_equal(accepted_by(PP_CNT_FILTERED_CGROUP), 0);
+	host__enter_cgroups(ids, 3);
+	assert_int_equal(accepted_by(PP_CNT_FILTERED_CGROUP), 1);
+	run->filters[1] &= ~PP_FILTER_CGROUPS;
+	assert_int_equal(accepted_by(PP_CNT_FILTERED_CGROUP), ALL_ON);
+	assert_int_equal(made.sample.key.cgroup_id, 300);
+}
+
+static void one_below_32_levels_is_found_by_its_own_id_only(void **state)
+{
+	uint64_t ids[40];
+	struct pp_run *run = host__run();
+
+	for (uint32_t i = 0; i < 40; i++)
+		ids[i] = i + 1;
+	run->filters[0] |= PP_FILTER_CGROUPS;
+	run->filters[1] |= PP_FILTER_CGROUPS;
+	host__enter_cgroups(ids, 40);
+	host__want_cgroup(33, ALL_ON);
+	assert_int_equal(accepted_by(PP_CNT_FILTERED_CGROUP), 0);
+	host__want_cgroup(32, 1);
+	assert_int_equal(accepted_by(PP_CNT_FILTERED_CGROUP), 1);
+	host__want_cgroup(40, 2);
+	assert_int_equal(accepted_by(PP_CNT_FILTERED_CGROUP), ALL_ON);
+}
+
 static void a_process_is_announced_once_to_each_run_in_each_window(void **state)
 {
 	struct pp_run *run = host__run();
@@ -144,6 +187,8 @@ int main(void)
 		cmocka_unit_test_setup(each_run_has_its_own_counters_in_each_generation, begin),
 		cmocka_unit_test_setup(a_process_is_whose_filter_has_it, begin),
 		cmocka_unit_test_setup(a_thread_name_is_whose_filter_has_it, begin),
+		cmocka_unit_test_setup(a_cgroup_is_wanted_with_what_is_below, begin),
+		cmocka_unit_test_setup(one_below_32_levels_is_found_by_its_own_id_only, begin),
 		cmocka_unit_test_setup(a_process_is_announced_once_to_each_run_in_each_window,
 				       begin),
 		cmocka_unit_test_setup(one_that_is_new_is_new_to_both, begin),

@@ -168,6 +168,45 @@ static void a_closed_window_adds_up(void **state)
 		    rig->window.profile->meta.mem_pct < 75.1);
 }
 
+static void where_the_kernel_cannot_tell_cgroups_paths_do(void **state)
+{
+	static const uint64_t user[] = { APP_ADDR };
+	static const struct wanted_cgroups wanted = { .cnt = 2, .paths = { "/x", "/docker/a1" } };
+	const struct session_spec spec = { .rate_hz = 99 };
+	struct rig *rig = *state;
+	const struct profile_account *account = &rig->window.profile->account;
+
+	rig->window.wanted = &wanted;
+	add(rig, 42, user, 1, NULL, 0, 7);
+	add(rig, 43, user, 1, NULL, 0, 4); /* in another one */
+	add(rig, 0, NULL, 0, user, 1, 2); /* idle */
+	add(rig, 4711, user, 1, NULL, 0, 1); /* has gone */
+	assert_int_equal(only_sample(rig)->weight, 7);
+	assert_int_equal(window__close(&rig->window, &rig->root, &rig->stats, &spec), 0);
+	assert_int_equal(profile__check(rig->window.profile), 0);
+	assert_int_equal(account->accepted, 7);
+	assert_int_equal(account->filtered, 6);
+	assert_string_equal(account->filtered_by[0].name, "cgroup");
+	assert_int_equal(account->lost, 1);
+	assert_string_equal(account->lost_by[0].name, "cgroup_unknown");
+}
+
+static void other_cgroups_are_looked_for_again(void **state)
+{
+	static const uint64_t user[] = { APP_ADDR };
+	static struct wanted_cgroups wanted = { .cnt = 1, .paths = { "/docker/a1" } };
+	struct rig *rig = *state;
+
+	rig->window.wanted = &wanted;
+	add(rig, 42, user, 1, NULL, 0, 7);
+	wanted.paths[0] = "/";
+	window__forget_members(&rig->window);
+	add(rig, 43, user, 1, NULL, 0, 4);
+	add(rig, 0, NULL, 0, user, 1, 2);
+	assert_int_equal(rig->window.added, 13);
+	assert_int_equal(rig->window.unwanted + rig->window.unplaced, 0);
+}
+
 static void what_a_failed_drain_left_behind_is_lost_by_name(void **state)
 {
 	static const uint64_t user[] = { APP_ADDR };
@@ -224,6 +263,8 @@ int main(void)
 		RIG_TEST(a_caller_in_no_mapping_cuts_the_stack),
 		RIG_TEST(a_process_that_has_gone_keeps_its_samples),
 		RIG_TEST(a_closed_window_adds_up),
+		RIG_TEST(where_the_kernel_cannot_tell_cgroups_paths_do),
+		RIG_TEST(other_cgroups_are_looked_for_again),
 		RIG_TEST(what_a_failed_drain_left_behind_is_lost_by_name),
 		RIG_TEST(what_was_delivered_uncounted_counts_as_taken),
 		RIG_TEST(more_taken_than_expected_is_no_negative_miss),

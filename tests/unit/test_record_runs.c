@@ -3,7 +3,7 @@
  * Two runs of one recorder over a played collect room: what is whose, who hears of what, who may begin, and
  * that neither sees the other's end. The same over a real kernel is tests/e2e/two_runs.t.
  */
-/* UNIT_LDFLAGS: -Wl,--wrap=loop_timer__new,--wrap=loop_timer__start,--wrap=loop_timer__stop,--wrap=loop_timer__is_active,--wrap=loop_timer__free,--wrap=work__submit,--wrap=clock_mono_ns,--wrap=loop__hurry,--wrap=collect_tables__get,--wrap=collect__put_process,--wrap=collect__drop_process,--wrap=collect__listen,--wrap=collect__start,--wrap=collect__change,--wrap=collect__stop,--wrap=collect__drain,--wrap=collect__stats,--wrap=collect__mark */
+/* UNIT_LDFLAGS: -Wl,--wrap=loop_timer__new,--wrap=loop_timer__start,--wrap=loop_timer__stop,--wrap=loop_timer__is_active,--wrap=loop_timer__free,--wrap=work__submit,--wrap=clock_mono_ns,--wrap=loop__hurry,--wrap=collect_tables__get,--wrap=collect__put_process,--wrap=collect__drop_process,--wrap=collect__listen,--wrap=collect__start,--wrap=collect__change,--wrap=collect__stop,--wrap=collect__drain,--wrap=collect__stats,--wrap=collect__mark,--wrap=collect__wants_paths,--wrap=collect__refresh */
 #include "record_rig.h"
 
 #include "fake_loop.h"
@@ -40,6 +40,8 @@ int __wrap_collect__drain(struct collect *self);
 void __wrap_collect__stats(const struct collect *self, uint32_t slot,
 			   struct collect_stats *ret_stats);
 void __wrap_collect__mark(struct collect *self, uint32_t slot);
+bool __wrap_collect__wants_paths(const struct collect *self, uint32_t slot);
+void __wrap_collect__refresh(struct collect *self);
 
 int __wrap_loop__hurry(struct loop *self, bool on)
 {
@@ -113,6 +115,15 @@ void __wrap_collect__stats(const struct collect *self, uint32_t slot,
 	};
 	ret_stats->counters[PP_CNT_TAKEN] = taken;
 	ret_stats->counters[PP_CNT_ACCEPTED] = taken;
+}
+
+bool __wrap_collect__wants_paths(const struct collect *self, uint32_t slot)
+{
+	return false;
+}
+
+void __wrap_collect__refresh(struct collect *self)
+{
 }
 
 void __wrap_collect__mark(struct collect *self, uint32_t slot)

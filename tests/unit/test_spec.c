@@ -137,6 +137,35 @@ static void a_long_name_is_cut_as_the_kernel_cuts_it(void **state)
 	assert_int_equal(session_spec__add_comm(&spec, "", &why), -EINVAL);
 }
 
+static void a_cgroup_is_a_path_written_as_the_kernel_writes_it(void **state)
+{
+	static const char *const bad[] = { "",	     "a/b",   "/..", "/a/../b", "/a/.",
+					   "/a/./b", "/a\nb", "./a", "../a" };
+	struct session_spec spec;
+	char longest[SPEC_CGROUP_BYTES + 1];
+	const char *why = NULL;
+
+	session_spec__init(&spec);
+	assert_int_equal(session_spec__add_cgroup(&spec, "//system.slice///a..b.service/", &why),
+			 0);
+	assert_string_equal(spec.cgroups[0], "/system.slice/a..b.service");
+	assert_int_equal(session_spec__add_cgroup(&spec, "/", &why), 0);
+	assert_int_equal(session_spec__add_cgroup(&spec, "//", &why), 0);
+	assert_string_equal(spec.cgroups[0], "/");
+	assert_int_equal(spec.cgroup_cnt, 2);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_int_equal(session_spec__add_cgroup(&spec, bad[i], &why), -EINVAL);
+	assert_string_equal(
+		why, "a cgroup is a path from / on, of at most 511 bytes and without .. in it");
+	memset(longest, 'x', sizeof(longest));
+	longest[0] = '/';
+	longest[SPEC_CGROUP_BYTES] = '\0';
+	assert_int_equal(session_spec__add_cgroup(&spec, longest, &why), -EINVAL);
+	longest[SPEC_CGROUP_BYTES - 1] = '\0';
+	assert_int_equal(session_spec__add_cgroup(&spec, longest, &why), 0);
+	assert_int_equal(spec.cgroup_cnt, 3);
+}
+
 static void lists_have_a_maximum(void **state)
 {
 	struct session_spec spec;
@@ -154,6 +183,11 @@ static void lists_have_a_maximum(void **state)
 		assert_int_equal(session_spec__add_comm(&spec, text, &why), 0);
 	}
 	assert_int_equal(session_spec__add_comm(&spec, "one more", &why), -E2BIG);
+	for (int i = 0; i < SPEC_CGROUPS_MAX; i++) {
+		snprintf(text, sizeof(text), "/%d", i);
+		assert_int_equal(session_spec__add_cgroup(&spec, text, &why), 0);
+	}
+	assert_int_equal(session_spec__add_cgroup(&spec, "/one/more", &why), -E2BIG);
 	assert_int_equal(session_spec__add_pid(&spec, "0", &why), -EINVAL);
 	assert_int_equal(session_spec__add_pid(&spec, "4194305", &why), -EINVAL);
 	assert_int_equal(session_spec__add_pid(&spec, "self", &why), -EINVAL);
@@ -174,12 +208,13 @@ static void words_say_all_of_it(void **state)
 	session_spec__add_comm(&spec, "kworker/0:1", NULL);
 	session_spec__add_comm(&spec, "it's a\n\xff", NULL);
 	session_spec__add_comm(&spec, "-x", NULL);
+	session_spec__add_cgroup(&spec, "/a/b-\\x2d", NULL);
 	buf__reset(&words);
 	assert_int_equal(session_spec__print_words(&spec, &words), 0);
 	assert_string_equal(
 		words.data,
 		"--rate 99 --duration 60 --continuous --idle --children --pid 3 --pid 12 "
-		"--comm=$'-x' --comm $'it\\'s a\\x0a\\xff' --comm kworker/0:1");
+		"--comm=$'-x' --comm $'it\\'s a\\x0a\\xff' --comm kworker/0:1 --cgroup $'/a/b-\\\\x2d'");
 }
 
 static void json_prints_back_to_itself(void **state)
@@ -193,12 +228,15 @@ static void json_prints_back_to_itself(void **state)
 	session_spec__add_pid(&spec, "12", NULL);
 	session_spec__add_pid(&spec, "3", NULL);
 	session_spec__add_comm(&spec, "a\"b", NULL);
+	session_spec__add_cgroup(&spec, "/b", NULL);
+	session_spec__add_cgroup(&spec, "/a", NULL);
 	spec.children = true;
 	assert_int_equal(session_spec__to_json(&spec, &json), 0);
 	assert_int_equal(json__print(json, false, &text), 0);
 	assert_string_equal(text.data,
 			    "{\"rate_hz\":99,\"duration_s\":0,\"continuous\":false,\"idle\":false,"
-			    "\"children\":true,\"pids\":[3,12],\"comms\":[\"a\\\"b\"]}");
+			    "\"children\":true,\"pids\":[3,12],\"comms\":[\"a\\\"b\"],"
+			    "\"cgroups\":[\"/a\",\"/b\"]}");
 	again = parsed(text.data);
 	assert_int_equal(session_spec__from_json(again, &back, &why), 0);
 	assert_true(session_spec__equal(&spec, &back));
@@ -221,6 +259,9 @@ static void wrong_json_is_refused_with_a_sentence(void **state)
 		"{\"comms\":\"x\"}",
 		"{\"comms\":[7]}",
 		"{\"comms\":[\"\"]}",
+		"{\"cgroups\":\"/\"}",
+		"{\"cgroups\":[\"a\"]}",
+		"{\"cgroups\":[null]}",
 	};
 	struct session_spec spec;
 
@@ -364,6 +405,7 @@ int main(void)
 		cmocka_unit_test(durations_take_a_unit_and_end_after_a_day),
 		cmocka_unit_test(pids_and_names_are_sorted_and_distinct),
 		cmocka_unit_test(a_long_name_is_cut_as_the_kernel_cuts_it),
+		cmocka_unit_test(a_cgroup_is_a_path_written_as_the_kernel_writes_it),
 		cmocka_unit_test(lists_have_a_maximum),
 		cmocka_unit_test(words_say_all_of_it),
 		cmocka_unit_test(json_prints_back_to_itself),

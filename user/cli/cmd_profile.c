@@ -17,6 +17,7 @@ enum {
 	OPTION_PID = CLI_OPTION_OWN,
 	OPTION_CHILDREN,
 	OPTION_COMM,
+	OPTION_CGROUP,
 	OPTION_RATE,
 	OPTION_DURATION,
 	OPTION_IDLE,
@@ -29,6 +30,7 @@ const struct cli_option record_options[] = {
 	{ OPTION_PID, "pid", "PID", "this process with all its threads; may be repeated" },
 	{ OPTION_CHILDREN, "children", NULL, "and what it forks" },
 	{ OPTION_COMM, "comm", "NAME", "threads of this name; may be repeated" },
+	{ OPTION_CGROUP, "cgroup", "PATH", "this cgroup and those below it; may be repeated" },
 	{ OPTION_RATE, "rate", "HZ", "samples a second and CPU, 1 to 10000 (99)" },
 	{ OPTION_DURATION, "duration", "S", "seconds; else until the command ends, or Ctrl-C" },
 	{ OPTION_IDLE, "idle", NULL, "sample idle CPUs too" },
@@ -65,6 +67,7 @@ static int take_option(struct cli *cli, int id, const char *value, struct reques
 	switch (id) {
 	case OPTION_PID: err = session_spec__add_pid(spec, value, &why); break;
 	case OPTION_COMM: err = session_spec__add_comm(spec, value, &why); break;
+	case OPTION_CGROUP: err = session_spec__add_cgroup(spec, value, &why); break;
 	case OPTION_RATE: err = session_spec__set_rate(spec, value, &why); break;
 	case OPTION_DURATION: err = session_spec__set_duration(spec, value, &why); break;
 	case OPTION_CHILDREN: spec->children = true; break;

@@ -12,6 +12,7 @@
 
 #include "pp/base/cleanup.h"
 #include "pp/proc.h"
+#include "pp/proc_cgroup.h"
 
 #include "pulseprof.skel.h"
 
@@ -127,12 +128,79 @@ static void drop_comms(struct collect *self, uint32_t slot, const struct session
 	}
 }
 
-/* -ESRCH: there are pids, and none lives. */
-static int add_all(struct collect *self, uint32_t slot, const struct session_spec *spec)
+/* -ENOENT: there are cgroups in the spec, and none on this host. */
+static int find_cgroups(const struct sysroot *root, const struct session_spec *spec,
+			struct filter_cgroups *ret_found)
+{
+	struct filter_cgroups found = { 0 };
+	struct cgroup_place place;
+
+	for (uint32_t i = 0; i < spec->cgroup_cnt; i++) {
+		if (cgroup_place__find(root, spec->cgroups[i], &place))
+			continue;
+		found.cnt++;
+		found.ids[i] = place.id;
+		found.by_path = found.by_path || !place.id;
+	}
+	*ret_found = found;
+	return spec->cgroup_cnt && !found.cnt ? -ENOENT : 0;
+}
+
+static bool has_cgroup(const struct filter_cgroups *cgroups, uint64_t id)
+{
+	for (uint32_t i = 0; cgroups && !cgroups->by_path && i < SPEC_CGROUPS_MAX; i++)
+		if (cgroups->ids[i] == id)
+			return true;
+	return false;
+}
+
+static int add_cgroups(struct collect *self, uint32_t slot, const struct filter_cgroups *cgroups)
+{
+	int fd = bpf_map__fd(self->skel->maps.pp_filter_cgrps), err = 0;
+
+	for (uint32_t i = 0; i < SPEC_CGROUPS_MAX && !cgroups->by_path && !err; i++) {
+		uint32_t slots = 0;
+
+		if (!cgroups->ids[i])
+			continue;
+		(void)bpf_map_lookup_elem(fd, &cgroups->ids[i], &slots); /* -ENOENT: the first */
+		slots |= 1u << slot;
+		err = bpf_map_update_elem(fd, &cgroups->ids[i], &slots, BPF_ANY) ? -errno : 0;
+	}
+	return err;
+}
+
+/* Those that the run has no longer; cgroups NULL: all. */
+static void drop_cgroups(struct collect *self, uint32_t slot, const struct filter_cgroups *cgroups)
+{
+	int fd = bpf_map__fd(self->skel->maps.pp_filter_cgrps);
+	uint64_t keys[(PP_SLOTS + 1) * SPEC_CGROUPS_MAX];
+	uint32_t cnt = 0, slots;
+
+	while (cnt < ARRAY_SIZE(keys) &&
+	       !bpf_map_get_next_key(fd, cnt ? &keys[cnt - 1] : NULL, &keys[cnt]))
+		cnt++;
+	for (uint32_t i = 0; i < cnt; i++) {
+		if (has_cgroup(cgroups, keys[i]) || bpf_map_lookup_elem(fd, &keys[i], &slots) ||
+		    !(slots >> slot & 1))
+			continue;
+		slots &= ~(1u << slot);
+		if (slots)
+			(void)bpf_map_update_elem(fd, &keys[i], &slots, BPF_EXIST);
+		else
+			(void)bpf_map_delete_elem(fd, &keys[i]); /* nobody else writes this map */
+	}
+}
+
+/* -ESRCH: there are pids, and none lives. -ENOENT: there are cgroups, and none exists. */
+static int add_all(struct collect *self, uint32_t slot, const struct session_spec *spec,
+		   struct filter_cgroups *ret_cgroups)
 {
 	uint32_t alive = 0;
-	int err = 0;
+	int err = find_cgroups(self->root, spec, ret_cgroups);
 
+	if (!err)
+		err = add_cgroups(self, slot, ret_cgroups);
 	for (uint32_t i = 0; i < spec->comm_cnt && !err; i++)
 		err = add_comm(self, slot, spec->comms[i]);
 	for (uint32_t i = 0; i < spec->pid_cnt && !err; i++)
@@ -143,7 +211,7 @@ static int add_all(struct collect *self, uint32_t slot, const struct session_spe
 	return err;
 }
 
-static uint32_t filters_of(const struct session_spec *spec)
+static uint32_t filters_of(const struct session_spec *spec, const struct filter_cgroups *cgroups)
 {
 	uint32_t filters = PP_FILTER_ON;
 
@@ -153,6 +221,8 @@ static uint32_t filters_of(const struct session_spec *spec)
 		filters |= PP_FILTER_FOLLOW;
 	if (spec->comm_cnt)
 		filters |= PP_FILTER_COMMS;
+	if (spec->cgroup_cnt && !cgroups->by_path)
+		filters |= PP_FILTER_CGROUPS;
 	if (!spec->idle)
 		filters |= PP_FILTER_NO_IDLE;
 	return filters;
@@ -166,31 +236,52 @@ static void set_filters(struct collect *self, uint32_t slot, uint32_t filters)
 int filter__set(struct collect *self, uint32_t slot, const char **ret_why)
 {
 	const struct session_spec *spec = &self->slots[slot].spec;
+	struct filter_cgroups *cgroups = &self->slots[slot].cgroups;
 	int err;
 
 	filter__clear(self, slot);
-	err = add_all(self, slot, spec);
+	err = add_all(self, slot, spec, cgroups);
+	if (err == -ENOENT)
+		*ret_why = spec->cgroup_cnt == 1 ? "no such cgroup" : "none of the cgroups exist";
 	if (err == -ESRCH)
 		*ret_why = spec->pid_cnt == 1 ? "no such process" : "none of the processes exist";
 	if (err)
 		return err;
 	object__run(self)->window[slot]++;
-	set_filters(self, slot, filters_of(spec));
+	set_filters(self, slot, filters_of(spec, cgroups));
 	return 0;
 }
 
 int filter__change(struct collect *self, uint32_t slot, const struct session_spec *spec)
 {
 	const struct session_spec *before = &self->slots[slot].spec;
-	int err = add_all(self, slot, spec);
+	struct filter_cgroups cgroups;
+	int err = add_all(self, slot, spec, &cgroups);
 
 	if (!err) {
-		set_filters(self, slot, filters_of(spec));
+		set_filters(self, slot, filters_of(spec, &cgroups));
+		self->slots[slot].cgroups = cgroups;
 		before = spec;
 	}
 	(void)drop_pids(self, slot, before); /* no memory: more is sampled than was asked for */
 	drop_comms(self, slot, before);
+	drop_cgroups(self, slot, &self->slots[slot].cgroups);
 	return err;
+}
+
+void filter__refresh(struct collect *self, uint32_t slot)
+{
+	const struct session_spec *spec = &self->slots[slot].spec;
+	struct filter_cgroups *cgroups = &self->slots[slot].cgroups, found;
+
+	/* while there is none, what was last there stands */
+	if (!spec->cgroup_cnt || cgroups->by_path || find_cgroups(self->root, spec, &found) ||
+	    found.by_path || !memcmp(found.ids, cgroups->ids, sizeof(found.ids)))
+		return;
+	if (add_cgroups(self, slot, &found))
+		return; /* the next time */
+	*cgroups = found;
+	drop_cgroups(self, slot, cgroups);
 }
 
 static bool has_other(const struct collect *self, uint32_t slot)
@@ -208,9 +299,11 @@ void filter__clear(struct collect *self, uint32_t slot)
 	if (has_other(self, slot)) {
 		(void)drop_pids(self, slot, NULL);
 		drop_comms(self, slot, NULL);
+		drop_cgroups(self, slot, NULL);
 		return;
 	}
 	map__empty(bpf_map__fd(self->skel->maps.pp_filter_pids), sizeof(__u32));
 	map__empty(bpf_map__fd(self->skel->maps.pp_filter_comms), PP_COMM_BYTES);
+	map__empty(bpf_map__fd(self->skel->maps.pp_filter_cgrps), sizeof(__u64));
 	map__empty(bpf_map__fd(self->skel->maps.pp_procs), sizeof(struct pp_proc_id));
 }

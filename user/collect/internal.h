@@ -5,6 +5,7 @@
  * What the files of this room share: the loaded programs, the links of a run, the drain. Nobody else
  * includes this; libbpf's types end here.
  */
+#include "filter.h"
 #include "pp/collect.h"
 #include "pp/collect_tables.h"
 
@@ -58,6 +59,7 @@ struct slot {
 	bool is_on; /* until its last drain was delivered */
 	bool is_stopping; /* its sources are off, its last drain is to come */
 	struct session_spec spec;
+	struct filter_cgroups cgroups;
 	struct collect_run_ops ops;
 	struct perf_clock clock;
 	struct perf_set events;
@@ -117,12 +119,6 @@ int sources__on(struct collect *self, uint32_t slot, const char **ret_why);
 void sources__off(struct collect *self, uint32_t slot);
 /* Attaches what the runs' filters need of forks and exits. */
 int sources__fit(struct collect *self);
-
-/* filter.c */
-int filter__set(struct collect *self, uint32_t slot, const char **ret_why);
-int filter__change(struct collect *self, uint32_t slot, const struct session_spec *spec);
-void filter__clear(struct collect *self,
-		   uint32_t slot); /* with the last run, the process table too */
 
 /* ring.c */
 int ring__open(struct collect *self);

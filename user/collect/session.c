@@ -203,6 +203,18 @@ int collect__change(struct collect *self, uint32_t slot, const struct session_sp
 	return err;
 }
 
+bool collect__wants_paths(const struct collect *self, uint32_t slot)
+{
+	return self->slots[slot].cgroups.by_path;
+}
+
+void collect__refresh(struct collect *self)
+{
+	for (uint32_t s = 0; s < PP_SLOTS; s++)
+		if (is_sampling(&self->slots[s]))
+			filter__refresh(self, s);
+}
+
 int collect__drain(struct collect *self)
 {
 	if (!any_is_sampling(self))

@@ -14,12 +14,11 @@
 
 #include "pp/base/buf.h"
 #include "pp/base/cleanup.h"
-#include "pp/base/sysroot.h"
+#include "pp/proc_cgroup.h"
 
-#define ID_DIGITS	 64
-#define POD_DIGITS_MIN	 32 /* of static pods: a hash */
-#define POD_UID_LEN	 36
-#define CGROUP_BYTES_MAX 65536
+#define ID_DIGITS      64
+#define POD_DIGITS_MIN 32 /* of static pods: a hash */
+#define POD_UID_LEN    36
 
 /* Before the id, in the component's name. */
 static const char *const prefixes[] = { "docker-", "cri-containerd-", "crio-", "libpod-", "" };
@@ -150,10 +149,8 @@ int container_ref__parse(const char *text, size_t len, struct container_ref *ret
 int container_ref__read(const struct sysroot *root, uint32_t pid, struct container_ref *ret_ref)
 {
 	_auto_buf_ struct buf text;
-	int err;
+	int err = cgroup_text__read(root, pid, &text);
 
-	buf__init(&text, CGROUP_BYTES_MAX);
-	err = sysroot__read(root, &text, "proc/%u/cgroup", pid);
 	if (err)
 		return err;
 	return text.len ? container_ref__parse(text.data, text.len, ret_ref) : -ENOENT;

@@ -43,7 +43,7 @@ static int add_target(struct json_object *row, const struct session_spec *spec)
 {
 	_auto_buf_ struct buf text = { .max_bytes = 4096 };
 
-	if (!spec->pid_cnt && !spec->comm_cnt)
+	if (!spec->pid_cnt && !spec->comm_cnt && !spec->cgroup_cnt)
 		buf__puts(&text, "host");
 	for (uint32_t i = 0; i < spec->pid_cnt && i < SHOWN_MAX; i++)
 		buf__printf(&text, "%s%u", i ? "," : "pid ", (unsigned int)spec->pids[i]);
@@ -55,6 +55,14 @@ static int add_target(struct json_object *row, const struct session_spec *spec)
 		buf__printf(&text, "%s%s", i ? "," : text.len ? " comm " : "comm ", spec->comms[i]);
 	if (spec->comm_cnt > SHOWN_MAX)
 		buf__printf(&text, " and %u more", (unsigned int)(spec->comm_cnt - SHOWN_MAX));
+	for (uint32_t i = 0; i < spec->cgroup_cnt && i < SHOWN_MAX; i++)
+		buf__printf(&text, "%s%s",
+			    i	     ? "," :
+			    text.len ? " cgroup " :
+				       "cgroup ",
+			    spec->cgroups[i]);
+	if (spec->cgroup_cnt > SHOWN_MAX)
+		buf__printf(&text, " and %u more", (unsigned int)(spec->cgroup_cnt - SHOWN_MAX));
 	return text.err ? text.err : json__add_str(row, "target", text.data);
 }
 
@@ -178,9 +186,9 @@ static int session_start(struct daemon *self, struct rpc_call *call)
 	call->fd = -1;
 	self->locals_cnt++;
 	daemon__note_locals(self, NULL);
-	log_info("daemon: local session '%s' begins, rate_hz=%u duration_s=%u pids=%u comms=%u", id,
-		 (unsigned int)spec.rate_hz, (unsigned int)spec.duration_s,
-		 (unsigned int)spec.pid_cnt, (unsigned int)spec.comm_cnt);
+	log_info(
+		"daemon: local session '%s' begins, rate_hz=%u duration_s=%u pids=%u comms=%u cgroups=%u",
+		id, spec.rate_hz, spec.duration_s, spec.pid_cnt, spec.comm_cnt, spec.cgroup_cnt);
 	return json__add_str(call->reply, "id", id);
 }
 
@@ -220,12 +228,11 @@ static int session_change(struct daemon *self, struct rpc_call *call)
 		return err;
 	if (!run->is_local)
 		return refuse(call, -EPERM, "only the studio changes its sessions");
-	spec = run->spec;
-	spec.children = target.children;
-	spec.pid_cnt = target.pid_cnt;
-	spec.comm_cnt = target.comm_cnt;
-	memcpy(spec.pids, target.pids, sizeof(spec.pids));
-	memcpy(spec.comms, target.comms, sizeof(spec.comms));
+	spec = target;
+	spec.rate_hz = run->spec.rate_hz;
+	spec.duration_s = run->spec.duration_s;
+	spec.continuous = run->spec.continuous;
+	spec.idle = run->spec.idle;
 	err = check_policy(self, call, &spec, run);
 	if (err)
 		return err;
@@ -233,10 +240,11 @@ static int session_change(struct daemon *self, struct rpc_call *call)
 	if (err)
 		return refuse(call, err,
 			      err == -ESRCH	? "none of the processes exists" :
+			      err == -ENOENT	? "none of the cgroups exists" :
 			      err == -ECANCELED ? "it has ended" :
 						  NULL);
-	log_info("daemon: local session '%s' is changed, pids=%u comms=%u", run->command_id,
-		 (unsigned int)spec.pid_cnt, (unsigned int)spec.comm_cnt);
+	log_info("daemon: local session '%s' is changed, pids=%u comms=%u cgroups=%u",
+		 run->command_id, spec.pid_cnt, spec.comm_cnt, spec.cgroup_cnt);
 	run->spec = spec;
 	return 0;
 }

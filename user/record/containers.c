@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The containers of a window's processes. The id is read when a process is first seen, while it lives; one that has
+ * The cgroups of a window's processes: the containers, and whether a run by paths wants them. The id is read when a process is first seen, while it lives; one that has
  * gone by then is in the same container as others of its cgroup, if those were read from the unified hierarchy, where
  * a cgroup id says which one it is. Names are asked for at once and filled in when the profile is finished: what no
  * runtime has told by then goes by the beginning of its id.
@@ -12,8 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pp/base/buf.h"
+#include "pp/base/cleanup.h"
 #include "pp/base/vec.h"
 #include "pp/container.h"
+#include "pp/proc_cgroup.h"
 
 #define CGROUPS_MAX    65536
 #define MEMBERS_MAX    262144
@@ -71,13 +74,34 @@ static const struct window_member *find_member(const struct window *self, const 
 		       NULL;
 }
 
+/* The idle tasks are in the root of each hierarchy. */
+static bool is_wanted(const struct wanted_cgroups *wanted, const struct buf *text)
+{
+	for (uint32_t i = 0; wanted && i < wanted->cnt; i++)
+		if (text ? cgroup_text__has(text->data, text->len, wanted->paths[i]) :
+			   !strcmp(wanted->paths[i], "/"))
+			return true;
+	return false;
+}
+
 /* Whoever has gone, or is in no container, has none; without memory or room for its id, too. */
 static void read_member(struct window *self, struct window_member *member)
 {
 	const struct container_facts *facts;
 	struct container_ref ref;
+	_auto_buf_ struct buf text;
+	int err;
 
-	if (!member->id.pid || container_ref__read(self->root, member->id.pid, &ref) ||
+	if (!member->id.pid) {
+		member->belongs = is_wanted(self->wanted, NULL) ? BELONGS : BELONGS_NOT;
+		return;
+	}
+	member->belongs = BELONGS_UNKNOWN;
+	err = cgroup_text__read(self->root, member->id.pid, &text);
+	if (err || !text.len)
+		return;
+	member->belongs = is_wanted(self->wanted, &text) ? BELONGS : BELONGS_NOT;
+	if (container_ref__parse(text.data, text.len, &ref) ||
 	    profile__string(self->profile, ref.id, &member->container_id))
 		return;
 	member->is_unified = ref.is_unified;
@@ -98,6 +122,15 @@ void window__read_container(struct window *self, const struct proc_id *id)
 	if (hash_index__add(&self->by_id, hash_id(id), (uint32_t)self->member_cnt))
 		return;
 	self->members[self->member_cnt++] = member;
+}
+
+enum belonging window__belongs(struct window *self, const struct proc_id *id)
+{
+	const struct window_member *member;
+
+	window__read_container(self, id);
+	member = find_member(self, id);
+	return member ? member->belongs : BELONGS_UNKNOWN;
 }
 
 void window__set_container(struct window *self, uint32_t process, uint64_t cgroup_id)
@@ -122,12 +155,18 @@ void window__set_container(struct window *self, uint32_t process, uint64_t cgrou
 		remember(self, cgroup_id, member->container_id);
 }
 
+void window__forget_members(struct window *self)
+{
+	hash_index__clear(&self->by_id);
+	self->member_cnt = 0;
+}
+
 void window__clear_containers(struct window *self)
 {
+	window__forget_members(self);
 	free(self->cgroups);
 	free(self->members);
 	hash_index__clear(&self->by_cgroup);
-	hash_index__clear(&self->by_id);
 }
 
 static int name_container(struct profile *profile, struct profile_process *process,

@@ -15,6 +15,7 @@
 #include "pp/base/err.h"
 #include "pp/base/log.h"
 #include "pp/base/loop.h"
+#include "pp/proc_cgroup.h"
 
 #define TICK_MS 1000
 
@@ -22,6 +23,7 @@ struct record_run {
 	struct record *record;
 	struct loop_timer *deadline;
 	struct session_spec spec;
+	struct wanted_cgroups wanted;
 	struct record_ops ops;
 	struct window window; /* empty where memory ran out */
 	uint32_t window_before; /* mark of the one before it; of the first: its own */
@@ -89,6 +91,7 @@ static void on_tick(void *arg)
 	struct record *self = arg;
 
 	unwinder__tick(self->unwinder);
+	collect__refresh(self->collect);
 	for (uint32_t i = 0; i < RECORD_RUNS_MAX; i++)
 		if (self->runs[i] && !self->runs[i]->is_over)
 			tick(self->runs[i], clock_mono_ns());
@@ -211,9 +214,26 @@ static int begin_window(struct record_run *self)
 {
 	int err = window__begin(&self->window, self->record->root, self->record->container_names);
 
+	self->window.wanted = &self->wanted;
 	if (!err)
 		unwinder__mark(self->record->unwinder, &self->window.mark);
 	return err;
+}
+
+/* Which samples are the run's, where the kernel cannot tell. */
+static void want_paths(struct record_run *self)
+{
+	const struct record *record = self->record;
+	struct cgroup_place place;
+
+	self->wanted.cnt = 0;
+	if (!collect__wants_paths(record->collect, self->slot))
+		return;
+	for (uint32_t i = 0; i < self->spec.cgroup_cnt; i++)
+		self->wanted.paths[self->wanted.cnt++] =
+			cgroup_place__find(record->root, self->spec.cgroups[i], &place) ?
+				self->spec.cgroups[i] :
+				place.path;
 }
 
 /* Moves the current window to those being named. */
@@ -386,8 +406,10 @@ static int switch_on(struct record_run *self, const char **ret_why)
 	if (is_first)
 		(void)loop__hurry(record->loop, true);
 	err = collect__start(record->collect, &self->spec, &ops, &self->slot, ret_why);
-	if (!err)
+	if (!err) {
 		self->is_on = true;
+		want_paths(self);
+	}
 	if (err && is_first)
 		(void)loop__hurry(record->loop, false);
 	if (err || !is_first)
@@ -446,7 +468,10 @@ int record_run__change(struct record_run *self, const struct session_spec *spec)
 	    spec->continuous != self->spec.continuous || spec->idle != self->spec.idle)
 		return -EINVAL;
 	err = self->is_over ? -ECANCELED : collect__change(self->record->collect, self->slot, spec);
-	if (!err)
-		self->spec = *spec;
-	return err;
+	if (err)
+		return err;
+	self->spec = *spec;
+	want_paths(self);
+	window__forget_members(&self->window);
+	return 0;
 }

@@ -112,10 +112,28 @@ static int try_add(struct window *self, const struct collect_count *count, uint6
 	return err;
 }
 
+/* By the path that was read at the process's first sample. */
+static bool is_unwanted(struct window *self, const struct collect_count *count)
+{
+	struct proc_id id = proc_id_of(&count->key->proc);
+
+	if (!self->wanted || !self->wanted->cnt)
+		return false;
+	switch (window__belongs(self, &id)) {
+	case BELONGS: return false;
+	case BELONGS_NOT: self->unwanted += count->cnt; break;
+	case BELONGS_UNKNOWN: self->unplaced += count->cnt; break;
+	}
+	return true;
+}
+
 void window__add(struct window *self, const struct collect_count *count, uint64_t now_ns)
 {
-	int err = try_add(self, count, now_ns);
+	int err;
 
+	if (is_unwanted(self, count))
+		return;
+	err = try_add(self, count, now_ns);
 	if (!err) {
 		self->added += count->cnt;
 		return;
@@ -165,18 +183,22 @@ static void fill_account(struct window *self, const struct collect_stats *stats,
 {
 	struct profile_account *account = &self->profile->account;
 	uint64_t counted = stats->counters[PP_CNT_ACCEPTED];
+	uint64_t delivered = self->added + self->dropped + self->unwanted + self->unplaced;
 
 	account->taken = stats->counters[PP_CNT_TAKEN];
 	account->accepted = self->added;
 	add_reasons(account, stats);
 	if (self->dropped)
 		profile_account__lost(account, "profile_full", self->dropped);
+	if (self->unwanted)
+		profile_account__filtered(account, "cgroup", self->unwanted);
+	if (self->unplaced)
+		profile_account__lost(account, "cgroup_unknown", self->unplaced);
 	/* A drain that failed leaves counted samples behind, or delivers some whose count was not read. */
-	if (counted > self->added + self->dropped)
-		profile_account__lost(account, "not_drained",
-				      counted - self->added - self->dropped);
+	if (counted > delivered)
+		profile_account__lost(account, "not_drained", counted - delivered);
 	else
-		account->taken += self->added + self->dropped - counted;
+		account->taken += delivered - counted;
 	/* The first period of an event may end just before or after it is read: never a negative miss. */
 	account->expected = max_of(stats->expected, account->taken);
 	account->missed = account->expected - account->taken;

@@ -123,8 +123,8 @@ static const char *find_reason(const struct spec_policy *self, const struct sess
 		return "this host's policy does not allow this event (policy_events)";
 	if (self->no_continuous && spec->continuous)
 		return "this host's policy does not allow continuous runs (policy_continuous)";
-	if (spec->pid_cnt ? self->no_pids : self->no_host)
-		return spec->pid_cnt ?
+	if (spec->pid_cnt || spec->cgroup_cnt ? self->no_pids : self->no_host)
+		return spec->pid_cnt || spec->cgroup_cnt ?
 			       "this host's policy does not allow single processes as target (policy_targets)" :
 			       "this host's policy does not allow the whole host as target (policy_targets)";
 	if (self->rate_max_hz && spec->rate_hz > self->rate_max_hz)

@@ -26,8 +26,10 @@ bool session_spec__equal(const struct session_spec *a, const struct session_spec
 	return a->rate_hz == b->rate_hz && a->duration_s == b->duration_s &&
 	       a->continuous == b->continuous && a->idle == b->idle && a->children == b->children &&
 	       a->pid_cnt == b->pid_cnt && a->comm_cnt == b->comm_cnt &&
+	       a->cgroup_cnt == b->cgroup_cnt &&
 	       !memcmp(a->pids, b->pids, a->pid_cnt * sizeof(a->pids[0])) &&
-	       !memcmp(a->comms, b->comms, a->comm_cnt * sizeof(a->comms[0]));
+	       !memcmp(a->comms, b->comms, a->comm_cnt * sizeof(a->comms[0])) &&
+	       !memcmp(a->cgroups, b->cgroups, a->cgroup_cnt * sizeof(a->cgroups[0]));
 }
 
 int spec_refuse(int err, const char *why, const char **ret_why)
@@ -79,24 +81,78 @@ int session_spec__add_pid_num(struct session_spec *self, int64_t pid, const char
 	return 0;
 }
 
+/* Adds a text to a list that is ascending, distinct and zero-padded. False: it is full. */
+static bool add_text(char *rows, size_t row_bytes, uint32_t max, uint32_t *cnt, const char *text)
+{
+	uint32_t i = 0;
+
+	while (i < *cnt && strcmp(rows + i * row_bytes, text) < 0)
+		i++;
+	if (i < *cnt && !strcmp(rows + i * row_bytes, text))
+		return true;
+	if (*cnt == max)
+		return false;
+	memmove(rows + (i + 1) * row_bytes, rows + i * row_bytes, (*cnt - i) * row_bytes);
+	memset(rows + i * row_bytes, 0, row_bytes);
+	memcpy(rows + i * row_bytes, text, strlen(text));
+	++*cnt;
+	return true;
+}
+
 int session_spec__add_comm(struct session_spec *self, const char *text, const char **ret_why)
 {
 	char comm[SPEC_COMM_BYTES] = "";
-	uint32_t i = 0;
 
 	if (!*text)
 		return spec_refuse(-EINVAL, "the name of a thread is empty", ret_why);
 	memcpy(comm, text, strnlen(text, SPEC_COMM_BYTES - 1));
-	while (i < self->comm_cnt && strcmp(self->comms[i], comm) < 0)
-		i++;
-	if (i < self->comm_cnt && !strcmp(self->comms[i], comm))
-		return 0;
-	if (self->comm_cnt == SPEC_COMMS_MAX)
+	if (!add_text(self->comms[0], SPEC_COMM_BYTES, SPEC_COMMS_MAX, &self->comm_cnt, comm))
 		return spec_refuse(-E2BIG,
 				   "at most " TEXT_OF(SPEC_COMMS_MAX) " thread names can be named",
 				   ret_why);
-	memmove(self->comms[i + 1], self->comms[i], (self->comm_cnt - i) * sizeof(self->comms[0]));
-	memcpy(self->comms[i], comm, sizeof(comm));
-	self->comm_cnt++;
+	return 0;
+}
+
+/* Slashes as the kernel writes them; nothing leads out of the hierarchy. */
+static int canonical_path(const char *text, char path[SPEC_CGROUP_BYTES])
+{
+	size_t len = 0;
+
+	if (*text != '/')
+		return -EINVAL;
+	while (*text) {
+		size_t part = strcspn(text, "/");
+
+		if ((part == 1 || part == 2) && !strncmp(text, "..", part))
+			return -EINVAL;
+		if (part && len + 1 + part >= SPEC_CGROUP_BYTES)
+			return -EINVAL;
+		if (part) {
+			path[len++] = '/';
+			memcpy(path + len, text, part);
+			len += part;
+		}
+		text += part + (text[part] == '/');
+	}
+	if (!len)
+		path[len++] = '/';
+	path[len] = '\0';
+	return strchr(path, '\n') ? -EINVAL : 0;
+}
+
+int session_spec__add_cgroup(struct session_spec *self, const char *text, const char **ret_why)
+{
+	char path[SPEC_CGROUP_BYTES];
+
+	if (canonical_path(text, path))
+		return spec_refuse(
+			-EINVAL,
+			"a cgroup is a path from / on, of at most 511 bytes and without .. in it",
+			ret_why);
+	if (!add_text(self->cgroups[0], SPEC_CGROUP_BYTES, SPEC_CGROUPS_MAX, &self->cgroup_cnt,
+		      path))
+		return spec_refuse(-E2BIG,
+				   "at most " TEXT_OF(SPEC_CGROUPS_MAX) " cgroups can be named",
+				   ret_why);
 	return 0;
 }

@@ -71,6 +71,26 @@ static int read_pids(struct session_spec *self, const struct json_object *json,
 	return 0;
 }
 
+typedef int (*add_text_fn)(struct session_spec *self, const char *text, const char **ret_why);
+
+static int read_texts(struct session_spec *self, const struct json_object *json, const char *name,
+		      add_text_fn add, const char **ret_why)
+{
+	struct json_object *texts;
+	int err = json__get_array(json, name, &texts);
+
+	if (err == -ENOENT)
+		return 0;
+	if (err)
+		return spec_refuse(-EINVAL, "'comms' and 'cgroups' are lists", ret_why);
+	for (size_t i = 0; i < json__len(texts); i++) {
+		err = add(self, json__str(json__at(texts, i)), ret_why);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
 static int read_bool(const struct json_object *json, const char *name, bool *value, const char *why,
 		     const char **ret_why)
 {
@@ -184,6 +204,9 @@ int session_spec__from_config(const struct json_object *combined_config,
 	if (!err)
 		err = read_pids(&spec, combined_config, ret_why);
 	if (!err)
+		err = read_texts(&spec, combined_config, "cgroups", session_spec__add_cgroup,
+				 ret_why);
+	if (!err)
 		*ret_spec = spec;
 	return err;
 }
@@ -193,12 +216,15 @@ int session_spec__to_json(const struct session_spec *self, struct json_object **
 	_auto_json_ struct json_object *json = json__new_object();
 	struct json_object *pids = json__new_array();
 	struct json_object *comms = json__new_array();
+	struct json_object *cgroups = json__new_array();
 	int err = 0;
 
 	for (uint32_t i = 0; i < self->pid_cnt; i++)
 		err |= json__add_int(pids, NULL, self->pids[i]);
 	for (uint32_t i = 0; i < self->comm_cnt; i++)
 		err |= json__add_str(comms, NULL, self->comms[i]);
+	for (uint32_t i = 0; i < self->cgroup_cnt; i++)
+		err |= json__add_str(cgroups, NULL, self->cgroups[i]);
 	err |= json__add_int(json, "rate_hz", self->rate_hz);
 	err |= json__add_int(json, "duration_s", self->duration_s);
 	err |= json__add_bool(json, "continuous", self->continuous);
@@ -206,27 +232,10 @@ int session_spec__to_json(const struct session_spec *self, struct json_object **
 	err |= json__add_bool(json, "children", self->children);
 	err |= json__add(json, "pids", pids);
 	err |= json__add(json, "comms", comms);
+	err |= json__add(json, "cgroups", cgroups);
 	if (err)
 		return -ENOMEM;
 	*ret_json = take_ptr(json);
-	return 0;
-}
-
-static int read_comms(struct session_spec *self, const struct json_object *json,
-		      const char **ret_why)
-{
-	struct json_object *comms;
-	int err = json__get_array(json, "comms", &comms);
-
-	if (err == -ENOENT)
-		return 0;
-	if (err)
-		return spec_refuse(-EINVAL, "'comms' is not a list", ret_why);
-	for (size_t i = 0; i < json__len(comms); i++) {
-		err = session_spec__add_comm(self, json__str(json__at(comms, i)), ret_why);
-		if (err)
-			return err;
-	}
 	return 0;
 }
 
@@ -261,7 +270,9 @@ int session_spec__from_json(const struct json_object *json, struct session_spec 
 	if (!err)
 		err = read_pids(&spec, json, ret_why);
 	if (!err)
-		err = read_comms(&spec, json, ret_why);
+		err = read_texts(&spec, json, "comms", session_spec__add_comm, ret_why);
+	if (!err)
+		err = read_texts(&spec, json, "cgroups", session_spec__add_cgroup, ret_why);
 	if (!err)
 		*ret_spec = spec;
 	return err;

@@ -110,5 +110,9 @@ int session_spec__print_words(const struct session_spec *self, struct buf *out)
 		buf__puts(out, self->comms[i][0] == '-' ? " --comm=" : " --comm ");
 		print_word(self->comms[i], out);
 	}
+	for (uint32_t i = 0; i < self->cgroup_cnt; i++) {
+		buf__puts(out, " --cgroup ");
+		print_word(self->cgroups[i], out);
+	}
 	return out->err;
 }

@@ -31,6 +31,7 @@ struct task_struct *bpf_get_current_task_btf(void);
 __u64 bpf_get_current_task(void);
 __u64 bpf_get_current_pid_tgid(void);
 __u64 bpf_get_current_cgroup_id(void);
+__u64 bpf_get_current_ancestor_cgroup_id(int level);
 __u64 bpf_ktime_get_ns(void);
 __u32 bpf_get_smp_processor_id(void);
 
