@@ -63,6 +63,14 @@ int container_names__find(struct container_names *self, const char *id,
 			  const struct container_facts **ret_facts);
 /* Asks again, also if all that came is known: for the inventory. */
 void container_names__refresh(struct container_names *self);
+/*
+ * The cgroups of containers by their runtime's words (groups of a session_spec): paths as in /proc/PID/cgroup, some
+ * more than once. *ret_is_settled: every container has been asked for, nothing more will come by waiting. Costs some
+ * milliseconds: each cgroup of the host is gone through. 0, or what fn returned if that was not 0.
+ */
+int container_groups__each(const struct sysroot *root, struct container_names *names,
+			   const char *const *groups, size_t cnt,
+			   int (*fn)(void *arg, const char *path), void *arg, bool *ret_is_settled);
 /* Is there a socket of one that answers? */
 bool container_names__has_runtime(const struct container_names *self);
 

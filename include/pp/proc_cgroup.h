@@ -25,6 +25,13 @@ struct cgroup_place {
 int cgroup_place__find(const struct sysroot *root, const char *text,
 		       struct cgroup_place *ret_place);
 
+/*
+ * Every cgroup of the unified hierarchy, and of one of v1 if there is one: fn gets its path, and its own name,
+ * which is the path's end. At most 8,192 are looked at, 32 deep. 0, or what fn returned if that was not 0.
+ */
+int cgroup_tree__each(const struct sysroot *root,
+		      int (*fn)(void *arg, const char *path, const char *name), void *arg);
+
 /* Appends the text of /proc/PID/cgroup. 0, -ESRCH or -ENOENT (gone), -E2BIG. */
 int cgroup_text__read(const struct sysroot *root, uint32_t pid, struct buf *out);
 /* Does such a text name the path, or one below it, in any hierarchy? Lines of another form name nothing. */

@@ -23,6 +23,8 @@ struct buf;
 #define SPEC_COMM_BYTES		16 /* with the NUL, as the kernel's TASK_COMM_LEN */
 #define SPEC_CGROUPS_MAX	64
 #define SPEC_CGROUP_BYTES	512 /* with the NUL; those of nested clusters have over 300 */
+#define SPEC_GROUPS_MAX		32
+#define SPEC_GROUP_BYTES	512 /* with the NUL: a kind, and up to three names of Kubernetes */
 
 struct session_spec {
 	uint32_t rate_hz;
@@ -32,10 +34,13 @@ struct session_spec {
 	bool children; /* pids: what they fork is included */
 	uint32_t pid_cnt; /* 0: all processes */
 	uint32_t comm_cnt; /* 0: all thread names */
-	uint32_t cgroup_cnt; /* 0: all cgroups. Of what is given all must hold */
+	uint32_t cgroup_cnt; /* these and the groups are alternatives; 0 of both: all cgroups */
+	uint32_t group_cnt; /* of what else is given all must hold */
 	uint32_t pids[SPEC_PIDS_MAX]; /* ascending, distinct */
 	char comms[SPEC_COMMS_MAX][SPEC_COMM_BYTES]; /* ascending, distinct, zero-padded */
 	char cgroups[SPEC_CGROUPS_MAX][SPEC_CGROUP_BYTES]; /* the same; each with its descendants */
+	/* The same: containers by their runtime's words, see session_spec__add_group. */
+	char groups[SPEC_GROUPS_MAX][SPEC_GROUP_BYTES];
 };
 
 void session_spec__init(struct session_spec *self); /* the defaults */
@@ -49,6 +54,11 @@ int session_spec__add_pid_num(struct session_spec *self, int64_t pid, const char
 int session_spec__add_comm(struct session_spec *self, const char *text, const char **ret_why);
 /* A directory of a mounted hierarchy, or a path as in /proc/PID/cgroup; what else it may be: proc_cgroup.h. */
 int session_spec__add_cgroup(struct session_spec *self, const char *text, const char **ret_why);
+/*
+ * "container:[[NAMESPACE/]POD/]NAME" (or the beginning of an id), "pod:[NAMESPACE/]NAME",
+ * "workload:[NAMESPACE/]NAME", "namespace:NAME".
+ */
+int session_spec__add_group(struct session_spec *self, const char *text, const char **ret_why);
 
 /*
  * From the Studio's combined_config of a start command (unknown keys ignored; null duration or

@@ -71,7 +71,7 @@ wrong "the program's version is no option of a command" "no option '-V'" profile
 wrong "a word too many" "unexpected word 'x'" version x
 wrong "a word too many for a list" "unexpected word 'x'" prog list x
 wrong "an unknown option" "no option '--frob'" profile record --frob
-wrong "an ambiguous option" "'--p' may mean: pid, pretty" profile record --p 1
+wrong "an ambiguous option" "'--p' may mean: pid, pod, pretty" profile record --p 1
 wrong "an empty name for the output" "'--output' needs a value" profile record --output ''
 wrong "a value where none is taken" 'takes no value' profile record --idle=yes
 wrong "no value" "needs a value: HZ" profile record --rate

@@ -46,7 +46,7 @@ clean() {
 mkdir -p rootfs/bin
 cp "$(command -v busybox)" rootfs/bin/busybox
 cp "$PROGRAMS/fp_deep" rootfs/bin/web
-for name in side $(seq -f 'c%g' "$CHURN"); do ln rootfs/bin/web "rootfs/bin/$name"; done
+for name in side late $(seq -f 'c%g' "$CHURN"); do ln rootfs/bin/web "rootfs/bin/$name"; done
 "$RIG" image pause.tar localhost/pause:1 rootfs /bin/busybox sleep 600
 "$RIG" image spin.tar localhost/spin:1 rootfs /bin/web 20 60000
 cat >config.toml <<END
@@ -89,6 +89,29 @@ check_is "the first container has its name" "$(containers_of shop web)" "$(raw w
 check_is "and the second its own" "$(containers_of shop side)" "$(raw side checkout-7f8d9c6b5-abcde shop $SHOP)"
 check "lines have the grammar" grammar_holds shop
 check "it adds up" adds_up shop
+
+# --- targets by these names
+
+record pod --pod shop/checkout-7f8d9c6b5-abcde --rate 199 --duration 4 &
+RUN=$!
+sleep 1
+check "a process enters a container while its pod is profiled" \
+	ctr -n k8s.io task exec --detach --exec-id late "$(cat web.id)" /bin/late 20 60000
+wait $RUN
+check_is "a pod is profiled with who came later, and with nobody else" \
+	"$(cut -d';' -f2,3 pod.col | sort -u | sed '/runc/d; s/_checkout.*;/;/')" $'k8s_side;side\nk8s_web;late\nk8s_web;web'
+check "all others are counted" holds pod '.filtered_by.cgroup > 0 and (.lost | del(.cgroup_unknown)) == {}'
+record one --container checkout-7f8d9c6b5-abcde/side --duration 1
+check_is "a container of a pod" "$(cut -d';' -f3 one.col | sort -u)" side
+record two --container "$(cut -c1-12 web.id)" --container shop/checkout-7f8d9c6b5-abcde/side --duration 1
+check_is "two of them, one by its id" "$(cut -d';' -f3 two.col | sort -u | tr '\n' ' ')" "late side web "
+record workload --workload checkout --duration 1
+check_is "a workload" "$(cut -d';' -f3 workload.col | sort -u | tr '\n' ' ')" "late side web "
+record namespace --namespace shop --duration 1
+check_is "a namespace" "$(cut -d';' -f3 namespace.col | sort -u | tr '\n' ' ')" "late side web "
+record nobody --pod other/checkout-7f8d9c6b5-abcde --duration 10
+check_is "a pod that is not there is a failure" "$STATUS" 1
+check_text "which is told" 'no container here is of that name' nobody.json
 
 # --- the backend learns of them, and an operator asks for the pod by its name
 

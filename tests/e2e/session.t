@@ -40,7 +40,7 @@ check_text "and told where none listens" "no daemon listens at '$SOCKET' \(-ENOE
 check "as JSON, too" ends 3 "$PULSEPROF" -j metrics show
 check "with a code" jq -e '.code == "ENOENT" and .hint != ""' out
 check "words are checked before" ends 2 "$PULSEPROF" session change local-1
-check_text "a target is missing" '--pid, --comm or --cgroup is missing' err
+check_text "a target is missing" 'another target is missing' err
 check "an id is missing" ends 2 "$PULSEPROF" session stop
 check "a rate out of range" ends 2 "$PULSEPROF" session start --rate 20000
 

@@ -2,6 +2,7 @@
 """The steps of studio_api.t."""
 import base64
 import gzip
+import itertools
 import json
 import os
 import re
@@ -534,6 +535,44 @@ def check_fleet(folder, tap):
         studio.stop()
 
 
+def check_groups(folder, tap):
+    """Orders by namespace, workload, pod and container: PIDs for all agents, names for ours."""
+    studio = Studio(f"{folder}/groups")
+    count = itertools.count()
+    try:
+        def beat(n, service):
+            return studio.heartbeat(f"h{n}", service, containers=[
+                {"container_name": "app", "pod_name": f"app-{n}", "namespace": "shop", "workload_name": "app",
+                 "processes": [{"pid": 10 + n, "process_name": "java"}]},
+                {"container_name": "db", "processes": [{"pid": 20 + n, "process_name": "postgres"}]}]).json
+
+        def config(host, scope, *entities):
+            service = f"s{next(count)}"
+            beat(0, service)
+            beat(1, service)
+            reply = studio.post("/api/metrics/profile_request", {
+                "service_name": service, "request_type": "start", "target_scope": scope, "target_entities": entities})
+            command = beat(host, service)["profiling_command"]["combined_config"]
+            return [reply.status, command.get("pids"), command.get("groups")]
+
+        pod = {"namespace": "shop", "pod_name": "app-1"}
+        tap.equal(config(1, "pod", pod), [200, [11], ["pod:shop/app-1"]], "a pod is its processes, and its name")
+        tap.equal(config(0, "namespace", {"namespace": "shop"}), [200, [10], ["namespace:shop"]], "so is a namespace")
+        tap.equal(config(0, "workload", {"workload_name": "app"}), [200, [10], ["workload:app"]], "a workload")
+        tap.equal(config(1, "container", {"container_name": "app", **pod}), [200, [11], ["container:shop/app-1/app"]],
+                  "a container of a pod")
+        rows = [{"container_name": "db", "hostname": f"h{n}"} for n in range(2)]
+        tap.equal(config(0, "container", *rows), [200, [20], ["container:db"]], "a container of this host")
+        tap.equal(config(1, "pod", {**pod, "process_name": "java"}), [200, [11], None],
+                  "with a condition more it is its processes only")
+        tap.equal(config(1, "process", {"process_name": "java"}), [200, [11], None], "processes are processes")
+        reply = studio.post("/api/metrics/profile_request", {
+            "service_name": "s", "request_type": "start", "target_hosts": {"h0": [1]}, "additional_args": {"groups": []}})
+        tap.equal(reply.status, 422, "nobody names groups beside")
+    finally:
+        studio.stop()
+
+
 def main():
     folder = tempfile.mkdtemp(prefix="pulseprof-api.")
     tap = Tap()
@@ -546,6 +585,7 @@ def main():
         check_start(folder, tap)
         check_tls(folder, tap)
         check_fleet(folder, tap)
+        check_groups(folder, tap)
         check_full(folder, tap)
     finally:
         studio.process.kill()

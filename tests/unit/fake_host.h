@@ -75,7 +75,7 @@ static int host_change(void *arg, const char *command_id, const struct session_s
 	assert_non_null(run);
 	assert_false(run->stop_asked);
 	assert_int_equal(run->spec.rate_hz, spec->rate_hz);
-	assert_true(spec->pid_cnt);
+	assert_true(spec->pid_cnt || spec->group_cnt);
 	if (host.refuse_change)
 		return host.refuse_change;
 	run->spec = *spec;

@@ -237,10 +237,63 @@ static void a_cut_answer_is_damage(void **state)
 	assert_int_equal(cri__read_containers(whole.data, whole.len, "x", keep, list), -EOPNOTSUPP);
 }
 
+static void a_container_is_in_groups_by_its_names(void **state)
+{
+	static const struct container_facts cart = { .id = ID_A,
+						     .name = "cart",
+						     .pod_name = "cart-7f-x",
+						     .namespace = "shop",
+						     .workload = "carts" };
+	static const struct container_facts plain = { .id = ID_B, .name = "cart" };
+	static const struct {
+		const char *group;
+		bool has_cart, has_plain;
+	} rows[] = {
+		{ "container:cart", true, true },
+		{ "container:cart-7f-x/cart", true, false },
+		{ "container:shop/cart-7f-x/cart", true, false },
+		{ "container:other/cart-7f-x/cart", false, false },
+		{ "container:car", false, false },
+		{ "container:0123456789ab", true, false },
+		{ "container:0123456789a", false, false },
+		{ "pod:cart-7f-x", true, false },
+		{ "pod:shop/cart-7f-x", true, false },
+		{ "pod:x/cart-7f-x", false, false },
+		{ "pod:cart", false, false },
+		{ "workload:carts", true, false },
+		{ "workload:cart", false, true },
+		{ "workload:shop/carts", true, false },
+		{ "workload:shop/cart", false, false },
+		{ "namespace:shop", true, false },
+		{ "namespace:sho", false, false },
+		{ "namespace:", false, false },
+		{ "pod:", false, false },
+		{ "", false, false },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		if (container_group__has(rows[i].group, &cart) != rows[i].has_cart ||
+		    container_group__has(rows[i].group, &plain) != rows[i].has_plain)
+			fail_msg("'%s' is wrong", rows[i].group);
+}
+
+static void the_pod_of_a_path_is_the_innermost(void **state)
+{
+	static const char outer[] = "/docker/" ID_B "/kubepods/besteffort/pod" UID;
+
+	assert_int_equal(container_path__pod_len("/docker/" ID_A), 0);
+	assert_int_equal(container_path__pod_len(""), 0);
+	assert_int_equal(container_path__pod_len("/docker/" ID_B "/kubepods/besteffort/pod" UID
+						 "/" ID_A),
+			 sizeof(outer) - 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_path_tells_the_innermost_container),
+		cmocka_unit_test(a_container_is_in_groups_by_its_names),
+		cmocka_unit_test(the_pod_of_a_path_is_the_innermost),
 		cmocka_unit_test(what_is_no_list_of_cgroups_is_damage),
 		cmocka_unit_test(a_workload_is_a_label_or_the_pod_without_its_suffix),
 		cmocka_unit_test(docker_tells_names_and_labels),

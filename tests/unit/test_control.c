@@ -249,6 +249,38 @@ static void stop_of_processes_reaches_both_runs_and_what_waits(void **state)
 	assert_int_equal(host_run(ID(04))->spec.pids[0], 4);
 }
 
+static void a_run_of_containers_is_stopped_by_their_names(void **state)
+{
+	control__start(host.control);
+	command(ID(01), "start",
+		"{\"continuous\":true,\"pids\":[1,2],\"groups\":[\"pod:a/x\",\"pod:a/y\"]}");
+	control__run_sampling(host.control, ID(01));
+	reported(ID(01), NULL);
+	assert_int_equal(host_run(ID(01))->spec.pid_cnt, 0);
+	assert_int_equal(host_run(ID(01))->spec.group_cnt, 2);
+	command(ID(02), "stop", "{\"stop_level\":\"process\",\"pids\":[2]}");
+	reported(ID(02), "a run of containers is stopped by their names only");
+	assert_int_equal(host.changes, 0);
+	command(ID(03), "stop",
+		"{\"stop_level\":\"process\",\"pids\":[2],\"groups\":[\"pod:a/y\",\"pod:a/z\"]}");
+	reported(ID(03), NULL);
+	assert_int_equal(host.changes, 1);
+	assert_int_equal(host_run(ID(01))->spec.group_cnt, 1);
+	assert_string_equal(host_run(ID(01))->spec.groups[0], "pod:a/x");
+	command(ID(04), "stop", "{\"stop_level\":\"process\",\"pids\":[1],\"groups\":[\"pod:a\"]}");
+	reported(ID(04), NULL);
+	assert_int_equal(host.changes, 1); /* another pod */
+	command(ID(05), "stop",
+		"{\"stop_level\":\"process\",\"pids\":[1],\"groups\":[\"pod:a/x\"]}");
+	reported(ID(05), NULL);
+	assert_true(host_run(ID(01))->stop_asked);
+	host_ends(ID(01), NULL);
+	command(ID(06), "stop", "{\"pids\":[1],\"groups\":[\"x\"]}");
+	reported(ID(06),
+		 "containers are named as container:[[NAMESPACE/]POD/]NAME, pod:[NAMESPACE/]NAME,"
+		 " workload:[NAMESPACE/]NAME or namespace:NAME");
+}
+
 static void run_whose_rest_cannot_go_on_ends(void **state)
 {
 	control__start(host.control);
@@ -459,6 +491,7 @@ int main(void)
 		TEST(stop_ends_the_runs_and_all_that_waits),
 		TEST(stop_of_processes_leaves_the_others),
 		TEST(stop_of_processes_reaches_both_runs_and_what_waits),
+		TEST(a_run_of_containers_is_stopped_by_their_names),
 		TEST(run_whose_rest_cannot_go_on_ends),
 		TEST(rest_of_a_run_is_the_same_run),
 		TEST(stop_of_a_process_ends_a_run_over_the_whole_host),

@@ -166,6 +166,46 @@ static void a_cgroup_is_a_path_written_as_the_kernel_writes_it(void **state)
 	assert_int_equal(spec.cgroup_cnt, 3);
 }
 
+static void groups_are_names_of_a_kind(void **state)
+{
+	static const char *const bad[] = {
+		"",	    "a",
+		":a",	    "host:a",
+		"pod:",	    "pod:/a",
+		"pods:a",   "pod:a/",
+		"pod:a//b", "pod:a/b/c",
+		"pod:a:b",  "namespace:a/b",
+		"pod:a\nb", "container:a/b/c/d",
+	};
+	struct session_spec spec;
+	const char *why;
+
+	session_spec__init(&spec);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		if (session_spec__add_group(&spec, bad[i], &why) != -EINVAL)
+			fail_msg("'%s' was taken", bad[i]);
+	assert_int_equal(session_spec__add_group(&spec, "pod:shop/cart", &why), 0);
+	assert_int_equal(session_spec__add_group(&spec, "container:a/b/c", &why), 0);
+	assert_int_equal(session_spec__add_group(&spec, "pod:shop/cart", &why), 0);
+	assert_int_equal(spec.group_cnt, 2);
+	assert_string_equal(spec.groups[0], "container:a/b/c");
+	assert_string_equal(spec.groups[1], "pod:shop/cart");
+}
+
+static void a_command_by_groups_leaves_its_pids_to_others(void **state)
+{
+	struct session_spec spec;
+	const char *why;
+
+	assert_int_equal(
+		from_config("{\"pids\":[1,2],\"groups\":[\"namespace:shop\"]}", &spec, &why), 0);
+	assert_int_equal(spec.pid_cnt, 0);
+	assert_int_equal(spec.group_cnt, 1);
+	assert_int_equal(from_config("{\"pids\":[1,2],\"groups\":[]}", &spec, &why), 0);
+	assert_int_equal(spec.pid_cnt, 2);
+	assert_int_equal(from_config("{\"groups\":[\"shop\"]}", &spec, &why), -EINVAL);
+}
+
 static void lists_have_a_maximum(void **state)
 {
 	struct session_spec spec;
@@ -209,12 +249,15 @@ static void words_say_all_of_it(void **state)
 	session_spec__add_comm(&spec, "it's a\n\xff", NULL);
 	session_spec__add_comm(&spec, "-x", NULL);
 	session_spec__add_cgroup(&spec, "/a/b-\\x2d", NULL);
+	session_spec__add_group(&spec, "namespace:shop", NULL);
+	session_spec__add_group(&spec, "container:-x", NULL);
 	buf__reset(&words);
 	assert_int_equal(session_spec__print_words(&spec, &words), 0);
 	assert_string_equal(
 		words.data,
 		"--rate 99 --duration 60 --continuous --idle --children --pid 3 --pid 12 "
-		"--comm=$'-x' --comm $'it\\'s a\\x0a\\xff' --comm kworker/0:1 --cgroup $'/a/b-\\\\x2d'");
+		"--comm=$'-x' --comm $'it\\'s a\\x0a\\xff' --comm kworker/0:1 --cgroup $'/a/b-\\\\x2d' --container=$'-x' "
+		"--namespace shop");
 }
 
 static void json_prints_back_to_itself(void **state)
@@ -230,13 +273,14 @@ static void json_prints_back_to_itself(void **state)
 	session_spec__add_comm(&spec, "a\"b", NULL);
 	session_spec__add_cgroup(&spec, "/b", NULL);
 	session_spec__add_cgroup(&spec, "/a", NULL);
+	session_spec__add_group(&spec, "pod:x/y", NULL);
 	spec.children = true;
 	assert_int_equal(session_spec__to_json(&spec, &json), 0);
 	assert_int_equal(json__print(json, false, &text), 0);
 	assert_string_equal(text.data,
 			    "{\"rate_hz\":99,\"duration_s\":0,\"continuous\":false,\"idle\":false,"
 			    "\"children\":true,\"pids\":[3,12],\"comms\":[\"a\\\"b\"],"
-			    "\"cgroups\":[\"/a\",\"/b\"]}");
+			    "\"cgroups\":[\"/a\",\"/b\"],\"groups\":[\"pod:x/y\"]}");
 	again = parsed(text.data);
 	assert_int_equal(session_spec__from_json(again, &back, &why), 0);
 	assert_true(session_spec__equal(&spec, &back));
@@ -406,6 +450,8 @@ int main(void)
 		cmocka_unit_test(pids_and_names_are_sorted_and_distinct),
 		cmocka_unit_test(a_long_name_is_cut_as_the_kernel_cuts_it),
 		cmocka_unit_test(a_cgroup_is_a_path_written_as_the_kernel_writes_it),
+		cmocka_unit_test(groups_are_names_of_a_kind),
+		cmocka_unit_test(a_command_by_groups_leaves_its_pids_to_others),
 		cmocka_unit_test(lists_have_a_maximum),
 		cmocka_unit_test(words_say_all_of_it),
 		cmocka_unit_test(json_prints_back_to_itself),

@@ -380,6 +380,18 @@ static void a_stop_of_pids_follows_a_start_on_its_way(void **state)
 	assert_string_equal(state_of(4), "pending -1 0");
 }
 
+static void a_start_by_groups_waits_for_who_is_left(void **state)
+{
+	order(0, AD_HOC, "{\"pids\":[1,2],\"groups\":[\"pod:a\",\"pod:b\"]}");
+	order(1, STOP_PIDS, "{\"pids\":[2],\"groups\":[\"pod:b\"]}");
+	assert_string_equal(BEAT_NEW(), uuid(0));
+	assert_string_equal(given.config, "{\"pids\":[1]}");
+	order(2, CONTINUOUS, "{\"pids\":[1,2],\"groups\":[\"pod:a\",\"pod:b\"]}");
+	order(3, STOP_PIDS, "{\"pids\":[2],\"groups\":[\"pod:b\",\"pod:a\"]}");
+	assert_string_equal(state_of(2),
+			    "superseded -1 0"); /* all of them, whoever is in them now */
+}
+
 static void other_agents_get_the_rest_behind_a_start_on_its_way(void **state)
 {
 	order(0, AD_HOC, "{\"pids\":[1,2]}");
@@ -554,6 +566,7 @@ int main(void)
 		TEST(pids_are_taken_out_of_a_start_that_waits),
 		TEST(an_agent_that_tells_of_its_runs_takes_pids_out_itself),
 		TEST(a_stop_of_pids_follows_a_start_on_its_way),
+		TEST(a_start_by_groups_waits_for_who_is_left),
 		TEST(other_agents_get_the_rest_behind_a_start_on_its_way),
 		TEST(other_agents_get_a_start_with_the_rest_or_a_stop),
 		TEST(an_ad_hoc_command_expires),

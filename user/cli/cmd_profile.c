@@ -14,11 +14,7 @@
 #include "run.h"
 
 enum {
-	OPTION_PID = CLI_OPTION_OWN,
-	OPTION_CHILDREN,
-	OPTION_COMM,
-	OPTION_CGROUP,
-	OPTION_RATE,
+	OPTION_RATE = CLI_OPTION_OWN,
 	OPTION_DURATION,
 	OPTION_IDLE,
 	OPTION_FORMAT,
@@ -27,10 +23,7 @@ enum {
 };
 
 const struct cli_option record_options[] = {
-	{ OPTION_PID, "pid", "PID", "this process with all its threads; may be repeated" },
-	{ OPTION_CHILDREN, "children", NULL, "and what it forks" },
-	{ OPTION_COMM, "comm", "NAME", "threads of this name; may be repeated" },
-	{ OPTION_CGROUP, "cgroup", "PATH", "this cgroup and those below it; may be repeated" },
+	TARGET_OPTIONS,
 	{ OPTION_RATE, "rate", "HZ", "samples a second and CPU, 1 to 10000 (99)" },
 	{ OPTION_DURATION, "duration", "S", "seconds; else until the command ends, or Ctrl-C" },
 	{ OPTION_IDLE, "idle", NULL, "sample idle CPUs too" },
@@ -62,15 +55,11 @@ static int take_option(struct cli *cli, int id, const char *value, struct reques
 {
 	struct session_spec *spec = &request->spec;
 	const char *why = NULL;
-	int err = 0;
+	int err = target__take(spec, id, value, &why);
 
 	switch (id) {
-	case OPTION_PID: err = session_spec__add_pid(spec, value, &why); break;
-	case OPTION_COMM: err = session_spec__add_comm(spec, value, &why); break;
-	case OPTION_CGROUP: err = session_spec__add_cgroup(spec, value, &why); break;
 	case OPTION_RATE: err = session_spec__set_rate(spec, value, &why); break;
 	case OPTION_DURATION: err = session_spec__set_duration(spec, value, &why); break;
-	case OPTION_CHILDREN: spec->children = true; break;
 	case OPTION_IDLE: spec->idle = true; break;
 	case OPTION_STRICT: request->strict = true; break;
 	case OPTION_OUTPUT: request->path = value; break;

@@ -16,24 +16,13 @@
 #include "pp/spec.h"
 
 enum {
-	OPTION_PID = DAEMON_OPTION_OWN,
-	OPTION_CHILDREN,
-	OPTION_COMM,
-	OPTION_CGROUP,
-	OPTION_RATE,
+	OPTION_RATE = DAEMON_OPTION_OWN,
 	OPTION_DURATION,
 	OPTION_IDLE,
 	OPTION_FORMAT,
 	OPTION_OUTPUT,
 };
 
-#define TARGET_OPTIONS                                                                             \
-	{ OPTION_PID, "pid", "PID", "this process with all its threads; may be repeated" },        \
-		{ OPTION_CHILDREN, "children", NULL, "and what it forks" },                        \
-		{ OPTION_COMM, "comm", "NAME", "threads of this name; may be repeated" },          \
-	{                                                                                          \
-		OPTION_CGROUP, "cgroup", "PATH", "this cgroup and those below it; may be repeated" \
-	}
 #define COMMON_OPTIONS                                                            \
 	{ DAEMON_OPTION_RUN_DIR, "run-dir", "DIR",                                \
 	  "where the daemon's socket is (as its settings say)" },                 \
@@ -68,15 +57,12 @@ static int take_option(struct cli *cli, int id, const char *value, struct wish *
 {
 	struct session_spec *spec = &wish->spec;
 	const char *why = NULL;
-	int err = 0;
+	int err = target__take(spec, id, value, &why);
 
+	wish->has_target = wish->has_target || target__is_option(id);
 	switch (id) {
-	case OPTION_PID: err = session_spec__add_pid(spec, value, &why); break;
-	case OPTION_COMM: err = session_spec__add_comm(spec, value, &why); break;
-	case OPTION_CGROUP: err = session_spec__add_cgroup(spec, value, &why); break;
 	case OPTION_RATE: err = session_spec__set_rate(spec, value, &why); break;
 	case OPTION_DURATION: err = session_spec__set_duration(spec, value, &why); break;
-	case OPTION_CHILDREN: spec->children = true; break;
 	case OPTION_IDLE: spec->idle = true; break;
 	case OPTION_OUTPUT: wish->output = value; break;
 	case OPTION_FORMAT: wish->format = value; break;
@@ -89,8 +75,6 @@ static int take_option(struct cli *cli, int id, const char *value, struct wish *
 		return cli__usage(cli, "no format '%s': html, collapsed, pprof", value);
 	if (id == OPTION_OUTPUT && !*value)
 		return cli__usage(cli, "option '--output' needs a value: FILE");
-	wish->has_target = wish->has_target || id == OPTION_PID || id == OPTION_COMM ||
-			   id == OPTION_CGROUP;
 	return CLI_DONE;
 }
 
@@ -223,8 +207,7 @@ int cmd_session_change(struct cli *cli, int argc, char **argv)
 	if (code >= 0)
 		return code;
 	if (!wish.has_target)
-		return cli__usage(cli,
-				  "--pid, --comm or --cgroup is missing: the target from now on");
+		return cli__usage(cli, "--pid, --comm, --cgroup or another target is missing");
 	if (add_session(params, &wish.spec))
 		return cli__fail(cli, CLI_FAILED, -ENOMEM, NULL, "out of memory");
 	return tell_session(cli, "session.change", &wish, params);

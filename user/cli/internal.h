@@ -12,6 +12,7 @@
 #include "pp/base/sysroot.h"
 
 struct json_object;
+struct session_spec;
 
 /* An interface of the program: documented by `pulseprof help`. */
 enum cli_exit {
@@ -56,6 +57,33 @@ int cli__print_help(struct cli *cli, const char *object); /* NULL: all. Returns 
  */
 int cli__option(struct cli *cli, int argc, char **argv, int *pos, const char **ret_value);
 enum { CLI_OPTION_HELP = 1, CLI_OPTION_JSON, CLI_OPTION_PRETTY, CLI_OPTION_OWN };
+
+/* target.c: the options that say whom to profile, far from each command's own. */
+enum {
+	TARGET_CHILDREN = 100,
+	TARGET_PID,
+	TARGET_COMM,
+	TARGET_CGROUP,
+	TARGET_CONTAINER,
+	TARGET_POD,
+	TARGET_WORKLOAD,
+	TARGET_NAMESPACE,
+};
+/* clang-format off */
+#define TARGET_OPTIONS                                                                        \
+	{ TARGET_PID, "pid", "PID", "this process with all its threads; may be repeated" },   \
+	{ TARGET_CHILDREN, "children", NULL, "and what it forks" },                           \
+	{ TARGET_COMM, "comm", "NAME", "threads of this name; may be repeated" },             \
+	{ TARGET_CGROUP, "cgroup", "PATH", "this cgroup and those below it; may be repeated" }, \
+	{ TARGET_CONTAINER, "container", "NAME",                                              \
+	  "this one: [[NAMESPACE/]POD/]NAME, or its id" },             \
+	{ TARGET_POD, "pod", "NAME", "a pod: [NAMESPACE/]NAME; may be repeated" },         \
+	{ TARGET_WORKLOAD, "workload", "NAME", "its pods: [NAMESPACE/]NAME; may be repeated" }, \
+	{ TARGET_NAMESPACE, "namespace", "NAME", "its pods; may be repeated" }
+/* clang-format on */
+bool target__is_option(int id); /* that names somebody */
+/* Takes one of them into the spec; others are nothing to it. -EINVAL, -E2BIG with *ret_why. */
+int target__take(struct session_spec *spec, int id, const char *value, const char **ret_why);
 
 /* Tells what is wrong with the words and the usage line. Returns CLI_USAGE. */
 int cli__usage(struct cli *cli, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

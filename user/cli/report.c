@@ -42,9 +42,8 @@ static void why_nothing(const struct report *report, char *text, size_t text_byt
 	else if (request->spec.comm_cnt)
 		snprintf(text, text_bytes, "no thread of %s ran",
 			 request->spec.comm_cnt == 1 ? "that name" : "those names");
-	else if (request->spec.cgroup_cnt)
-		snprintf(text, text_bytes, "nothing ran in %s",
-			 request->spec.cgroup_cnt == 1 ? "that cgroup" : "those cgroups");
+	else if (request->spec.cgroup_cnt || request->spec.group_cnt)
+		snprintf(text, text_bytes, "nothing ran there");
 	else if (report->command)
 		snprintf(text, text_bytes,
 			 "the command used %.1f ms of CPU time: too short for %u samples a second",

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The processes that --pid names: whether they are there before anything is loaded, when the last one
+ * Whom options name. The processes of --pid: whether they are there before anything is loaded, when the last one
  * has ended, and how much CPU time they used, which tells why a profile is empty. A pid that was given
  * to another process meanwhile is not taken for the first.
  */
@@ -12,9 +12,40 @@
 #include <unistd.h>
 
 #include "internal.h"
+#include "pp/base/cleanup.h"
 #include "pp/base/err.h"
 #include "pp/proc.h"
 #include "run.h"
+
+static int add_group(struct session_spec *spec, const char *kind, const char *names,
+		     const char **ret_why)
+{
+	char *text _auto_free_ = NULL;
+
+	if (asprintf(&text, "%s:%s", kind, names) < 0)
+		return -ENOMEM;
+	return session_spec__add_group(spec, text, ret_why);
+}
+
+bool target__is_option(int id)
+{
+	return id >= TARGET_PID && id <= TARGET_NAMESPACE;
+}
+
+int target__take(struct session_spec *spec, int id, const char *value, const char **ret_why)
+{
+	switch (id) {
+	case TARGET_CHILDREN: spec->children = true; return 0;
+	case TARGET_PID: return session_spec__add_pid(spec, value, ret_why);
+	case TARGET_COMM: return session_spec__add_comm(spec, value, ret_why);
+	case TARGET_CGROUP: return session_spec__add_cgroup(spec, value, ret_why);
+	case TARGET_CONTAINER: return add_group(spec, "container", value, ret_why);
+	case TARGET_POD: return add_group(spec, "pod", value, ret_why);
+	case TARGET_WORKLOAD: return add_group(spec, "workload", value, ret_why);
+	case TARGET_NAMESPACE: return add_group(spec, "namespace", value, ret_why);
+	default: return 0;
+	}
+}
 
 static int pidfd_open(uint32_t pid)
 {

@@ -128,7 +128,7 @@ static void drop_comms(struct collect *self, uint32_t slot, const struct session
 	}
 }
 
-/* -ENOENT: there are cgroups in the spec, and none on this host. */
+/* -ENOENT: there are cgroups in the spec, and none on this host; those of groups may come later. */
 static int find_cgroups(const struct sysroot *root, const struct session_spec *spec,
 			struct filter_cgroups *ret_found)
 {
@@ -143,7 +143,7 @@ static int find_cgroups(const struct sysroot *root, const struct session_spec *s
 		found.by_path = found.by_path || !place.id;
 	}
 	*ret_found = found;
-	return spec->cgroup_cnt && !found.cnt ? -ENOENT : 0;
+	return spec->cgroup_cnt && !spec->group_cnt && !found.cnt ? -ENOENT : 0;
 }
 
 static bool has_cgroup(const struct filter_cgroups *cgroups, uint64_t id)
@@ -221,7 +221,7 @@ static uint32_t filters_of(const struct session_spec *spec, const struct filter_
 		filters |= PP_FILTER_FOLLOW;
 	if (spec->comm_cnt)
 		filters |= PP_FILTER_COMMS;
-	if (spec->cgroup_cnt && !cgroups->by_path)
+	if ((spec->cgroup_cnt || spec->group_cnt) && !cgroups->by_path)
 		filters |= PP_FILTER_CGROUPS;
 	if (!spec->idle)
 		filters |= PP_FILTER_NO_IDLE;

@@ -96,6 +96,29 @@ static bool take_pod(const struct part *part, struct container_ref *ref)
 	return true;
 }
 
+bool container_name__read(const char *name, struct container_ref *ret_ref)
+{
+	struct part part = { name, strlen(name) };
+
+	return take_id(&part, ret_ref);
+}
+
+size_t container_path__pod_len(const char *path)
+{
+	size_t pod_len = 0;
+
+	for (const char *at = path; *at;) {
+		struct part part = { at, strcspn(at, "/") };
+		struct container_ref ref;
+
+		at += part.len;
+		if (take_pod(&part, &ref))
+			pod_len = (size_t)(at - path);
+		at += *at == '/';
+	}
+	return pod_len;
+}
+
 /* The innermost container of one path. */
 static bool parse_path(const char *path, size_t len, struct container_ref *ret_ref)
 {

@@ -20,6 +20,13 @@ int cri__read_sandboxes(const uint8_t *body, size_t len, const char *runtime, fa
 /* The answer of docker's and podman's GET /containers/json. */
 int docker__read(const char *body, size_t len, const char *runtime, facts_fn fn, void *arg);
 
+/* Is a cgroup's own name a container's? Then its id is set. */
+bool container_name__read(const char *name, struct container_ref *ret_ref);
+/* How much of a path is the innermost pod's cgroup; 0: it is in none. */
+size_t container_path__pod_len(const char *path);
+/* Is the container one of the group ("pod:shop/cart-7f": session_spec__add_group)? */
+bool container_group__has(const char *group, const struct container_facts *facts);
+
 /* Sets the id if it is one: 64 hexadecimal digits. */
 bool facts__set_id(struct container_facts *self, const char *id, size_t len);
 /* A label of a container or pod: fills in what the label tells. key and value: not NUL-terminated. */

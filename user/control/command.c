@@ -35,11 +35,12 @@ struct commands {
 	const struct spec_policy *policy;
 	struct commands_ops ops;
 	struct command
-		*running[SLOT_CNT]; /* from before the journal says so until the end was told */
+		*running[SLOT_CNT]; /* since before the journal says so; till the end was told */
 	struct command *continuous; /* waits */
 	struct command *adhoc[ADHOC_QUEUE_MAX + 1]; /* wait, the oldest first; one may come back */
 	size_t adhoc_cnt;
 	bool is_busy; /* the sampler has no room: until the next poke */
+	uint32_t left_alone; /* runs of containers that a stop of processes met */
 	struct ledger ledger;
 };
 
@@ -452,8 +453,8 @@ static bool commands__change(struct commands *self, struct command *running,
 			 why ? why : errname(err));
 		return false;
 	}
-	log_info("control: command '%s' goes on with fewer processes: pids=%u", running->id,
-		 spec->pid_cnt);
+	log_info("control: command '%s' goes on with fewer processes: pids=%u groups=%u",
+		 running->id, spec->pid_cnt, spec->group_cnt);
 	*running->spec = *spec;
 	return true;
 }
@@ -507,9 +508,13 @@ static bool commands__shrink(struct commands *self, struct command *command, boo
 {
 	struct session_spec spec = *command->spec;
 
-	if (!stopped->pid_cnt || !stop__shrink(&spec, stopped))
+	if (spec.group_cnt && stopped->pid_cnt && !stopped->group_cnt) {
+		self->left_alone++;
+		return true;
+	}
+	if ((!stopped->pid_cnt && !stopped->group_cnt) || !stop__shrink(&spec, stopped))
 		return false;
-	if (spec.pid_cnt == command->spec->pid_cnt)
+	if (spec.pid_cnt == command->spec->pid_cnt && spec.group_cnt == command->spec->group_cnt)
 		return true;
 	if (runs)
 		return commands__change(self, command, &spec);
@@ -536,16 +541,11 @@ static void commands__stop_matching(struct commands *self, const struct session_
 		commands__drop(self, take_ptr(self->continuous), "stopped before it started");
 	for (slot = 0; slot < SLOT_CNT; slot++) {
 		struct command *running = self->running[slot];
-		const char *why = "stopped";
 
 		if (!running || running->state != COMMAND_RUNNING ||
 		    commands__shrink(self, running, true, stopped))
 			continue;
-		if (stopped->pid_cnt)
-			why = running->spec->pid_cnt ? "all its processes were stopped" :
-						       "processes were stopped, and it "
-						       "profiles the whole host";
-		commands__end_run(self, running, why);
+		commands__end_run(self, running, stop__why(stopped, running->spec));
 	}
 }
 
@@ -560,9 +560,12 @@ static void commands__stop(struct commands *self, const struct answer *answer,
 		return;
 	}
 	log_info("control: command '%s' stops %s", command->id,
-		 stopped.pid_cnt ? "processes" : "everything");
+		 stopped.pid_cnt || stopped.group_cnt ? "processes" : "everything");
+	self->left_alone = 0;
 	commands__stop_matching(self, &stopped);
-	commands__drop(self, command, NULL);
+	if (self->left_alone)
+		why = "a run of containers is stopped by their names only";
+	commands__drop(self, command, why);
 }
 
 bool commands__handle(struct commands *self, const struct answer *answer)

@@ -84,11 +84,13 @@ void commands__sent(struct commands *self,
 		    const char *command_id); /* its report needs no more care */
 /* order.c. 0, or -errno with *ret_why: target_hostnames are others. */
 int start__is_for_us(const struct json_object *config, const char *hostname, const char **ret_why);
-/* Adds the pids that a stop names: none means everything. */
+/* The pids and groups that a stop names: none means everything. */
 int stop__read(const struct json_object *config, struct session_spec *ret_stopped,
 	       const char **ret_why);
-/* Takes the stopped pids out of a target. False: nothing is left of it, or it was the whole host. */
+/* Takes what is stopped out of a target. False: nothing is left of it, or it was the whole host. */
 bool stop__shrink(struct session_spec *spec, const struct session_spec *stopped);
+/* Why a run ends by this stop. Static. */
+const char *stop__why(const struct session_spec *stopped, const struct session_spec *running);
 /* A start that is what a process stop left of this run, whose rate and windows it has. */
 bool stop__is_rest_of(const struct json_object *config, const struct session_spec *rest,
 		      const struct session_spec *running);

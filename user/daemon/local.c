@@ -41,9 +41,9 @@ static const char *state_of(const struct daemon_run *run)
 
 static int add_target(struct json_object *row, const struct session_spec *spec)
 {
-	_auto_buf_ struct buf text = { .max_bytes = 4096 };
+	_auto_buf_ struct buf text = { .max_bytes = 65536 };
 
-	if (!spec->pid_cnt && !spec->comm_cnt && !spec->cgroup_cnt)
+	if (!spec->pid_cnt && !spec->comm_cnt && !spec->cgroup_cnt && !spec->group_cnt)
 		buf__puts(&text, "host");
 	for (uint32_t i = 0; i < spec->pid_cnt && i < SHOWN_MAX; i++)
 		buf__printf(&text, "%s%u", i ? "," : "pid ", (unsigned int)spec->pids[i]);
@@ -63,6 +63,8 @@ static int add_target(struct json_object *row, const struct session_spec *spec)
 			    spec->cgroups[i]);
 	if (spec->cgroup_cnt > SHOWN_MAX)
 		buf__printf(&text, " and %u more", (unsigned int)(spec->cgroup_cnt - SHOWN_MAX));
+	for (uint32_t i = 0; i < spec->group_cnt; i++)
+		buf__printf(&text, "%s%s", text.len ? " " : "", spec->groups[i]);
 	return text.err ? text.err : json__add_str(row, "target", text.data);
 }
 

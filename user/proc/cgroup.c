@@ -109,6 +109,70 @@ int cgroup_place__find(const struct sysroot *root, const char *text, struct cgro
 	return 0;
 }
 
+#define TREE_DEPTH_MAX	 32
+#define TREE_CGROUPS_MAX 8192
+#define TREE_PATH_BYTES	 4096
+
+struct tree {
+	const struct sysroot *root;
+	const char *mount;
+	int (*fn)(void *arg, const char *path, const char *name);
+	void *arg;
+	uint32_t cnt;
+	char path[TREE_PATH_BYTES];
+};
+
+static int tree__walk(struct tree *self, size_t len, uint32_t depth)
+{
+	int fd = sysroot__open(self->root, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, "%s%s", self->mount,
+			       self->path);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *entry;
+	int err = 0;
+
+	if (!dir) {
+		if (fd >= 0)
+			close(fd);
+		return 0; /* it has just gone */
+	}
+	while (!err && (entry = readdir(dir))) {
+		size_t name_len = strlen(entry->d_name);
+
+		if (entry->d_type != DT_DIR || entry->d_name[0] == '.' ||
+		    len + 1 + name_len >= TREE_PATH_BYTES || self->cnt++ >= TREE_CGROUPS_MAX)
+			continue;
+		self->path[len] = '/';
+		memcpy(self->path + len + 1, entry->d_name, name_len + 1);
+		err = self->fn(self->arg, self->path, self->path + len + 1);
+		if (!err && depth < TREE_DEPTH_MAX)
+			err = tree__walk(self, len + 1 + name_len, depth + 1);
+		self->path[len] = '\0';
+	}
+	closedir(dir);
+	return err;
+}
+
+int cgroup_tree__each(const struct sysroot *root,
+		      int (*fn)(void *arg, const char *path, const char *name), void *arg)
+{
+	/* runtimes make a container's cgroup in each v1 hierarchy: one will do */
+	static const char *const mounts[] = { MOUNTS, UNIFIED, MOUNTS "/pids", MOUNTS "/memory",
+					      MOUNTS "/systemd" };
+	bool has[HIERARCHY_V2 + 1] = { [HIERARCHY_NONE] = true };
+	int err = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(mounts) && !err; i++) {
+		struct tree tree = { .root = root, .mount = mounts[i], .fn = fn, .arg = arg };
+		uint64_t id;
+		enum hierarchy hierarchy = look(root, mounts[i], "", &id);
+
+		if (!has[hierarchy])
+			err = tree__walk(&tree, 0, 0);
+		has[hierarchy] = true;
+	}
+	return err;
+}
+
 int cgroup_text__read(const struct sysroot *root, uint32_t pid, struct buf *out)
 {
 	buf__init(out, TEXT_BYTES_MAX);

@@ -15,14 +15,22 @@
 #include "pp/base/err.h"
 #include "pp/base/log.h"
 #include "pp/base/loop.h"
+#include "pp/container.h"
 #include "pp/proc_cgroup.h"
 
 #define TICK_MS 1000
+/* Names of containers come within milliseconds, or when their runtime is busy in seconds; new pods now and then. */
+#define LOOK_SOON_MS 50
+#define LOOK_MS	     5000
+#define LOOK_MIN_NS  1000000000ull /* a container may be just starting */
+#define LOOK_MAX_NS  5000000000ull
 
 struct record_run {
 	struct record *record;
 	struct loop_timer *deadline;
-	struct session_spec spec;
+	struct loop_timer *look; /* for the cgroups of groups */
+	struct session_spec spec; /* as it was wished, and below it with the cgroups of its groups */
+	struct session_spec found;
 	struct wanted_cgroups wanted;
 	struct record_ops ops;
 	struct window window; /* empty where memory ran out */
@@ -34,6 +42,8 @@ struct record_run {
 	bool is_interrupted;
 	bool has_told_sampling;
 	bool window_is_due; /* the next drain closes a window */
+	bool waits_for_groups; /* there are some, and no cgroup of them yet */
+	const char *why; /* static: it gives no profile, for this reason; else NULL */
 };
 
 struct record {
@@ -77,7 +87,7 @@ static void tick(struct record_run *self, uint64_t now_ns)
 	uint64_t elapsed_ns = now_ns - self->begin_ns;
 	struct collect_stats stats;
 
-	if (elapsed_ns >= TICK_MS * 1000000ull)
+	if (elapsed_ns >= TICK_MS * 1000000ull && !self->waits_for_groups)
 		tell_sampling(self); /* a second without a sample: it is on all the same */
 	if (!self->ops.progress)
 		return;
@@ -171,6 +181,7 @@ static void on_count(void *arg, const struct collect_count *count)
 static void run__free(struct record_run *self)
 {
 	loop_timer__free(self->deadline);
+	loop_timer__free(self->look);
 	window__clear(&self->window);
 	free(self);
 }
@@ -229,11 +240,76 @@ static void want_paths(struct record_run *self)
 	self->wanted.cnt = 0;
 	if (!collect__wants_paths(record->collect, self->slot))
 		return;
-	for (uint32_t i = 0; i < self->spec.cgroup_cnt; i++)
+	for (uint32_t i = 0; i < self->found.cgroup_cnt; i++)
 		self->wanted.paths[self->wanted.cnt++] =
-			cgroup_place__find(record->root, self->spec.cgroups[i], &place) ?
-				self->spec.cgroups[i] :
+			cgroup_place__find(record->root, self->found.cgroups[i], &place) ?
+				self->found.cgroups[i] :
 				place.path;
+}
+
+/* More than a spec can have are left out, and said once a run. */
+static int add_found(void *arg, const char *path)
+{
+	struct session_spec *spec = arg;
+	const char *why;
+	int err = session_spec__add_cgroup(spec, path, &why);
+
+	if (err)
+		log_warn("record: cgroup '%s' is left out: %s", path, why);
+	return err == -E2BIG ? err : 0;
+}
+
+/* The wish with the cgroups that its groups have now. False: more may come soon. */
+static bool find_groups(const struct record *record, const struct session_spec *spec,
+			struct session_spec *ret_found)
+{
+	const char *groups[SPEC_GROUPS_MAX];
+	bool is_settled = true;
+
+	*ret_found = *spec;
+	for (uint32_t i = 0; i < spec->group_cnt; i++)
+		groups[i] = spec->groups[i];
+	if (spec->group_cnt)
+		(void)container_groups__each(record->root, record->container_names, groups,
+					     spec->group_cnt, add_found, ret_found, &is_settled);
+	return is_settled;
+}
+
+static void look_again(struct record_run *self, bool is_settled)
+{
+	bool is_new = clock_mono_ns() - self->begin_ns < LOOK_MAX_NS;
+	uint64_t ms = self->waits_for_groups || (is_new && !is_settled) ? LOOK_SOON_MS : LOOK_MS;
+
+	if (self->spec.group_cnt && !self->is_over)
+		(void)loop_timer__start(self->look, ms, 0); /* one that exists does not fail */
+}
+
+static void take_found(struct record_run *self, const struct session_spec *found)
+{
+	self->found = *found;
+	self->waits_for_groups = self->spec.group_cnt && !found->cgroup_cnt;
+	want_paths(self);
+	window__forget_members(&self->window);
+}
+
+static void on_look(void *arg)
+{
+	struct record_run *self = arg;
+	uint64_t elapsed_ns = clock_mono_ns() - self->begin_ns;
+	struct session_spec found;
+	bool is_settled = find_groups(self->record, &self->spec, &found);
+
+	if (self->is_over)
+		return;
+	if (!session_spec__equal(&found, &self->found) &&
+	    !collect__change(self->record->collect, self->slot, &found))
+		take_found(self, &found);
+	if (self->waits_for_groups && elapsed_ns > (is_settled ? LOOK_MIN_NS : LOOK_MAX_NS)) {
+		self->why = "no container here is of that name";
+		record_run__stop(self);
+		return;
+	}
+	look_again(self, is_settled);
 }
 
 /* Moves the current window to those being named. */
@@ -265,7 +341,7 @@ static bool is_idle(const struct record *self)
 static void end_run(struct record_run *self)
 {
 	struct record *record = self->record;
-	int err = close_window(self, true);
+	int err = self->why ? -ENOENT : close_window(self, true);
 
 	self->is_on = false;
 	if (is_idle(record)) {
@@ -275,7 +351,7 @@ static void end_run(struct record_run *self)
 		unwinder__end(record->unwinder);
 	}
 	if (err)
-		deliver(self, -ENOMEM, "no memory to finish the profile", NULL, true);
+		deliver(self, err, self->why ?: "no memory to finish the profile", NULL, true);
 }
 
 static void on_all_drained(void *arg, int err)
@@ -382,6 +458,8 @@ static int new_run(struct record *record, const struct session_spec *spec,
 	self->ops = *ops;
 	err = loop_timer__new(record->loop, on_deadline, self, &self->deadline);
 	if (!err)
+		err = loop_timer__new(record->loop, on_look, self, &self->look);
+	if (!err)
 		err = begin_window(self);
 	self->window_before = self->window.mark.window;
 	if (err) {
@@ -398,17 +476,19 @@ static int switch_on(struct record_run *self, const char **ret_why)
 					     .drained = on_drained,
 					     .arg = self };
 	struct record *record = self->record;
-	bool is_first = is_idle(record);
+	bool is_first = is_idle(record), is_settled;
 	int err;
 
 	self->begin_ns = clock_mono_ns();
 	/* A process that waits for its ranges is walked by frame pointers; without the right it waits longer. */
 	if (is_first)
 		(void)loop__hurry(record->loop, true);
-	err = collect__start(record->collect, &self->spec, &ops, &self->slot, ret_why);
+	is_settled = find_groups(record, &self->spec, &self->found);
+	err = collect__start(record->collect, &self->found, &ops, &self->slot, ret_why);
 	if (!err) {
 		self->is_on = true;
-		want_paths(self);
+		take_found(self, &self->found);
+		look_again(self, is_settled);
 	}
 	if (err && is_first)
 		(void)loop__hurry(record->loop, false);
@@ -433,6 +513,9 @@ int record__start(struct record *self, const struct session_spec *spec,
 		*ret_why = "two runs go on";
 		return -EBUSY;
 	}
+	*ret_why = "no container runtime can be asked";
+	if (spec->group_cnt && !self->container_names)
+		return -EOPNOTSUPP;
 	*ret_why = "no memory";
 	err = new_run(self, spec, ops, &run);
 	if (err)
@@ -457,21 +540,26 @@ void record_run__stop(struct record_run *self)
 	self->is_over = true;
 	self->is_interrupted = true;
 	loop_timer__stop(self->deadline);
+	loop_timer__stop(self->look);
 	collect__stop(self->record->collect, self->slot);
 }
 
 int record_run__change(struct record_run *self, const struct session_spec *spec)
 {
+	struct session_spec found;
 	int err;
 
 	if (spec->rate_hz != self->spec.rate_hz || spec->duration_s != self->spec.duration_s ||
 	    spec->continuous != self->spec.continuous || spec->idle != self->spec.idle)
 		return -EINVAL;
-	err = self->is_over ? -ECANCELED : collect__change(self->record->collect, self->slot, spec);
+	if (self->is_over)
+		return -ECANCELED;
+	(void)find_groups(self->record, spec, &found);
+	err = collect__change(self->record->collect, self->slot, &found);
 	if (err)
 		return err;
 	self->spec = *spec;
-	want_paths(self);
-	window__forget_members(&self->window);
+	take_found(self, &found);
+	look_again(self, false);
 	return 0;
 }

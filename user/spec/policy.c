@@ -115,6 +115,8 @@ bool spec_policy__is_quiet(const struct spec_policy *self, uint32_t minute_of_da
 static const char *find_reason(const struct spec_policy *self, const struct session_spec *spec,
 			       uint32_t minute_of_day, uint32_t runs)
 {
+	bool is_single = spec->pid_cnt || spec->cgroup_cnt || spec->group_cnt;
+
 	if (spec_policy__is_quiet(self, minute_of_day))
 		return "this host's policy has quiet hours now (policy_quiet_hours)";
 	if (!spec_policy__allows_mode(self, "cpu"))
@@ -123,8 +125,8 @@ static const char *find_reason(const struct spec_policy *self, const struct sess
 		return "this host's policy does not allow this event (policy_events)";
 	if (self->no_continuous && spec->continuous)
 		return "this host's policy does not allow continuous runs (policy_continuous)";
-	if (spec->pid_cnt || spec->cgroup_cnt ? self->no_pids : self->no_host)
-		return spec->pid_cnt || spec->cgroup_cnt ?
+	if (is_single ? self->no_pids : self->no_host)
+		return is_single ?
 			       "this host's policy does not allow single processes as target (policy_targets)" :
 			       "this host's policy does not allow the whole host as target (policy_targets)";
 	if (self->rate_max_hz && spec->rate_hz > self->rate_max_hz)

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "internal.h"
+#include "pp/base/cleanup.h"
 
 #define TEXT_OF(x)  TEXT_OF_(x)
 #define TEXT_OF_(x) #x
@@ -26,10 +27,11 @@ bool session_spec__equal(const struct session_spec *a, const struct session_spec
 	return a->rate_hz == b->rate_hz && a->duration_s == b->duration_s &&
 	       a->continuous == b->continuous && a->idle == b->idle && a->children == b->children &&
 	       a->pid_cnt == b->pid_cnt && a->comm_cnt == b->comm_cnt &&
-	       a->cgroup_cnt == b->cgroup_cnt &&
+	       a->cgroup_cnt == b->cgroup_cnt && a->group_cnt == b->group_cnt &&
 	       !memcmp(a->pids, b->pids, a->pid_cnt * sizeof(a->pids[0])) &&
 	       !memcmp(a->comms, b->comms, a->comm_cnt * sizeof(a->comms[0])) &&
-	       !memcmp(a->cgroups, b->cgroups, a->cgroup_cnt * sizeof(a->cgroups[0]));
+	       !memcmp(a->cgroups, b->cgroups, a->cgroup_cnt * sizeof(a->cgroups[0])) &&
+	       !memcmp(a->groups, b->groups, a->group_cnt * sizeof(a->groups[0]));
 }
 
 int spec_refuse(int err, const char *why, const char **ret_why)
@@ -153,6 +155,51 @@ int session_spec__add_cgroup(struct session_spec *self, const char *text, const 
 		      path))
 		return spec_refuse(-E2BIG,
 				   "at most " TEXT_OF(SPEC_CGROUPS_MAX) " cgroups can be named",
+				   ret_why);
+	return 0;
+}
+
+/* No name is empty, and there are not too many. */
+static bool are_names(const char *names, uint32_t max)
+{
+	uint32_t cnt = 1;
+
+	if (!*names || strpbrk(names, "\n:"))
+		return false;
+	for (const char *at = names; *at; at++)
+		if (*at == '/' && (at == names || !at[1] || at[1] == '/' || ++cnt > max))
+			return false;
+	return true;
+}
+
+static bool is_group(const char *text)
+{
+	static const struct {
+		const char *name;
+		uint32_t names_max;
+	} kinds[] = { { "container:", 3 }, { "namespace:", 1 }, { "pod:", 2 }, { "workload:", 2 } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		size_t len = strlen(kinds[i].name);
+
+		if (!strncmp(text, kinds[i].name, len))
+			return strlen(text) < SPEC_GROUP_BYTES &&
+			       are_names(text + len, kinds[i].names_max);
+	}
+	return false;
+}
+
+int session_spec__add_group(struct session_spec *self, const char *text, const char **ret_why)
+{
+	if (!is_group(text))
+		return spec_refuse(
+			-EINVAL,
+			"containers are named as container:[[NAMESPACE/]POD/]NAME,"
+			" pod:[NAMESPACE/]NAME, workload:[NAMESPACE/]NAME or namespace:NAME",
+			ret_why);
+	if (!add_text(self->groups[0], SPEC_GROUP_BYTES, SPEC_GROUPS_MAX, &self->group_cnt, text))
+		return spec_refuse(-E2BIG,
+				   "at most " TEXT_OF(SPEC_GROUPS_MAX) " groups can be named",
 				   ret_why);
 	return 0;
 }

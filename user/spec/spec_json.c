@@ -82,7 +82,7 @@ static int read_texts(struct session_spec *self, const struct json_object *json,
 	if (err == -ENOENT)
 		return 0;
 	if (err)
-		return spec_refuse(-EINVAL, "'comms' and 'cgroups' are lists", ret_why);
+		return spec_refuse(-EINVAL, "'comms', 'cgroups' and 'groups' are lists", ret_why);
 	for (size_t i = 0; i < json__len(texts); i++) {
 		err = add(self, json__str(json__at(texts, i)), ret_why);
 		if (err)
@@ -202,10 +202,11 @@ int session_spec__from_config(const struct json_object *combined_config,
 		err = read_bool(combined_config, "continuous", &spec.continuous,
 				"'continuous' is neither true nor false", ret_why);
 	if (!err)
-		err = read_pids(&spec, combined_config, ret_why);
-	if (!err)
-		err = read_texts(&spec, combined_config, "cgroups", session_spec__add_cgroup,
+		err = read_texts(&spec, combined_config, "groups", session_spec__add_group,
 				 ret_why);
+	/* for agents that know no groups: who was in them when the order was made */
+	if (!err && !spec.group_cnt)
+		err = read_pids(&spec, combined_config, ret_why);
 	if (!err)
 		*ret_spec = spec;
 	return err;
@@ -217,6 +218,7 @@ int session_spec__to_json(const struct session_spec *self, struct json_object **
 	struct json_object *pids = json__new_array();
 	struct json_object *comms = json__new_array();
 	struct json_object *cgroups = json__new_array();
+	struct json_object *groups = json__new_array();
 	int err = 0;
 
 	for (uint32_t i = 0; i < self->pid_cnt; i++)
@@ -225,6 +227,8 @@ int session_spec__to_json(const struct session_spec *self, struct json_object **
 		err |= json__add_str(comms, NULL, self->comms[i]);
 	for (uint32_t i = 0; i < self->cgroup_cnt; i++)
 		err |= json__add_str(cgroups, NULL, self->cgroups[i]);
+	for (uint32_t i = 0; i < self->group_cnt; i++)
+		err |= json__add_str(groups, NULL, self->groups[i]);
 	err |= json__add_int(json, "rate_hz", self->rate_hz);
 	err |= json__add_int(json, "duration_s", self->duration_s);
 	err |= json__add_bool(json, "continuous", self->continuous);
@@ -233,6 +237,7 @@ int session_spec__to_json(const struct session_spec *self, struct json_object **
 	err |= json__add(json, "pids", pids);
 	err |= json__add(json, "comms", comms);
 	err |= json__add(json, "cgroups", cgroups);
+	err |= json__add(json, "groups", groups);
 	if (err)
 		return -ENOMEM;
 	*ret_json = take_ptr(json);
@@ -273,6 +278,8 @@ int session_spec__from_json(const struct json_object *json, struct session_spec 
 		err = read_texts(&spec, json, "comms", session_spec__add_comm, ret_why);
 	if (!err)
 		err = read_texts(&spec, json, "cgroups", session_spec__add_cgroup, ret_why);
+	if (!err)
+		err = read_texts(&spec, json, "groups", session_spec__add_group, ret_why);
 	if (!err)
 		*ret_spec = spec;
 	return err;

@@ -114,5 +114,12 @@ int session_spec__print_words(const struct session_spec *self, struct buf *out)
 		buf__puts(out, " --cgroup ");
 		print_word(self->cgroups[i], out);
 	}
+	for (uint32_t i = 0; i < self->group_cnt; i++) {
+		size_t len = strcspn(self->groups[i], ":");
+
+		buf__printf(out, " --%.*s%s", (int)len, self->groups[i],
+			    self->groups[i][len + 1] == '-' ? "=" : " ");
+		print_word(self->groups[i] + len + 1, out);
+	}
 	return out->err;
 }

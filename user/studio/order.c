@@ -28,6 +28,7 @@ void order__clear(struct order *self)
 	free(self->texts);
 	free(self->commands);
 	json__put(self->hosts);
+	json__put(self->groups);
 }
 
 bool order__is_well(const struct order *self)
@@ -43,8 +44,9 @@ struct merge {
 /* What the request itself says cannot be said differently in additional_args. */
 static int merge_arg(void *arg, const char *name, struct json_object *value)
 {
-	static const char *const own[] = { "command_type",   "continuous", "duration",	"frequency",
-					   "profiling_mode", "pids",	   "stop_level" };
+	static const char *const own[] = { "command_type", "continuous",     "duration",
+					   "frequency",	   "profiling_mode", "pids",
+					   "stop_level",   "groups" };
 	struct merge *self = arg;
 	size_t i;
 
@@ -107,6 +109,28 @@ static struct json_object *order__pids(struct order *self, const struct json_obj
 	return pids;
 }
 
+/* Ours: agents that know groups profile who is in them, also who comes later; the others take the PIDs. */
+static void order__add_groups(const struct order *self, const char *hostname,
+			      struct json_object *config)
+{
+	struct json_object *groups = json__new_array();
+	size_t i;
+
+	for (i = 0; i < json__len(self->groups); i++) {
+		const struct json_object *one = json__at(self->groups, i);
+		const char *host, *group;
+
+		if (json__get_str(one, "group", &group) ||
+		    (!json__get_str(one, "hostname", &host) && strcmp(host, hostname) != 0))
+			continue;
+		(void)json__add_str(groups, NULL, group);
+	}
+	if (json__len(groups) && json__len(groups) <= SPEC_GROUPS_MAX)
+		(void)json__add(config, "groups", groups);
+	else
+		json__put(groups);
+}
+
 static int order__add_host(void *arg, const char *hostname, struct json_object *value)
 {
 	struct order *self = arg;
@@ -133,6 +157,8 @@ static int order__add_host(void *arg, const char *hostname, struct json_object *
 			" is \"host\"");
 	if (pids)
 		(void)json__add(config, "pids", pids);
+	if (pids && self->groups)
+		order__add_groups(self, hostname, config);
 	buf__init(&text->config, 256u << 10);
 	err = uuid__make(text->id);
 	err = err ? err : json__print(config, false, &text->config);

@@ -23,6 +23,8 @@ struct order { /* order__clear */
 	bool is_dry;
 	struct json_object *args;
 	struct json_object *hosts; /* hostname: array of PIDs, or null for all of it */
+	struct json_object *
+		groups; /* NULL: none. {"hostname" (absent: any), "group"}, which say the same as the PIDs */
 	char id[UUID_TEXT_BYTES];
 };
 /* self->check.body is set by the caller. Fails if it cannot be done; faults: check and error. */

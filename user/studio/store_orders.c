@@ -95,9 +95,25 @@ static bool pids__have(const struct json_object *pids, int64_t pid)
 
 struct copy {
 	struct json_object *to;
-	const struct json_object *stopped;
+	const struct json_object *stopped; /* PIDs */
+	const struct json_object *stopped_groups; /* NULL: none */
 	size_t left, before;
+	bool are_all; /* the start is by groups, and they are all stopped */
 };
+
+static bool are_all_in(const struct json_object *groups, const struct json_object *stopped)
+{
+	for (size_t i = 0; i < json__len(groups); i++) {
+		size_t k = 0;
+
+		while (k < json__len(stopped) &&
+		       strcmp(json__str(json__at(groups, i)), json__str(json__at(stopped, k))) != 0)
+			k++;
+		if (k == json__len(stopped))
+			return false;
+	}
+	return json__len(groups) > 0;
+}
 
 static int copy_member(void *arg, const char *name, struct json_object *value)
 {
@@ -105,6 +121,10 @@ static int copy_member(void *arg, const char *name, struct json_object *value)
 	struct json_object *pids;
 	size_t i;
 
+	if (!strcmp(name, "groups")) { /* of what is left of them only the PIDs can tell */
+		self->are_all = are_all_in(value, self->stopped_groups);
+		return 0;
+	}
 	if (strcmp(name, "pids") != 0)
 		return json__add(self->to, name, json__get(value));
 	pids = json__new_array();
@@ -119,20 +139,28 @@ static int copy_member(void *arg, const char *name, struct json_object *value)
 	return json__add(self->to, "pids", pids);
 }
 
-/* The config of a start without these PIDs. *ret_left of *ret_before remain; 0 of 0: it is for all processes. */
-static int shrink_config(const char *text, const struct json_object *stopped, struct buf *out,
+/*
+ * The config of a start without the PIDs of a stop's. *ret_left of *ret_before remain; 0 of 0: it is for all
+ * processes.
+ */
+static int shrink_config(const char *text, const struct json_object *stop, struct buf *out,
 			 size_t *ret_left, size_t *ret_before)
 {
 	struct json_object *config _auto_json_ = NULL;
 	struct json_object *rest _auto_json_ = json__new_object();
-	struct copy copy = { rest, stopped, 0, 0 };
+	struct copy copy = { .to = rest };
+	struct json_object *list;
 	int err;
 
+	if (!json__get_array(stop, "pids", &list))
+		copy.stopped = list;
+	if (!json__get_array(stop, "groups", &list))
+		copy.stopped_groups = list;
 	buf__init(out, CONFIG_MAX_BYTES);
 	err = json__parse(text, strlen(text), &config);
 	err = err ? err : json__each(config, copy_member, &copy);
 	err = err ? err : json__print(rest, false, out);
-	*ret_left = copy.left;
+	*ret_left = copy.are_all ? 0 : copy.left;
 	*ret_before = copy.before;
 	return err;
 }
@@ -142,8 +170,8 @@ static int shrink_config(const char *text, const struct json_object *stopped, st
  * was given yet; -ENOENT: there is none, or one is on its way with the PIDs in it, and a stop has to follow.
  */
 static int store__shrink_waiting(struct store *self, const struct new_request *request,
-				 const struct new_command *command,
-				 const struct json_object *stopped, int64_t now_ms)
+				 const struct new_command *command, const struct json_object *stop,
+				 int64_t now_ms)
 {
 	struct stmt stmt _auto_stmt_ = { 0 };
 	size_t left = 0, before = 0;
@@ -160,7 +188,7 @@ static int store__shrink_waiting(struct store *self, const struct new_request *r
 		struct buf config _auto_buf_ = { 0 };
 
 		memcpy(id, stmt__text(&stmt, 0), sizeof(id));
-		err = shrink_config(stmt__text(&stmt, 1), stopped, &config, &left, &before);
+		err = shrink_config(stmt__text(&stmt, 1), stop, &config, &left, &before);
 		if (err || left == before)
 			continue;
 		if (stmt__int(&stmt, 2))
@@ -185,7 +213,7 @@ static int store__shrink_waiting(struct store *self, const struct new_request *r
  * they get a start with the rest, or a stop of the host when nothing remains, as the real Studio does it.
  */
 static int store__add_rest(struct store *self, const struct new_request *request,
-			   const struct new_command *command, const struct json_object *stopped,
+			   const struct new_command *command, const struct json_object *stop,
 			   int64_t now_ms)
 {
 	struct stmt stmt _auto_stmt_ = { 0 };
@@ -205,7 +233,7 @@ static int store__add_rest(struct store *self, const struct new_request *request
 	err = err ? err : stmt__step(&stmt);
 	if (err <= 0)
 		return err ? err : store__insert(self, request, command, now_ms);
-	err = shrink_config(stmt__text(&stmt, 0), stopped, &config, &left, &before);
+	err = shrink_config(stmt__text(&stmt, 0), stop, &config, &left, &before);
 	if (err || !before)
 		return err ? err : store__insert(self, request, command, now_ms);
 	rest.is_start = left > 0;
@@ -223,15 +251,15 @@ static int store__stop_pids(struct store *self, const struct new_request *reques
 			    const struct new_command *command, int64_t now_ms)
 {
 	struct json_object *config _auto_json_ = NULL;
-	struct json_object *stopped;
+	struct json_object *pids;
 	int err;
 
 	err = json__parse(command->config, strlen(command->config), &config);
-	err = err ? err : json__get_array(config, "pids", &stopped);
+	err = err ? err : json__get_array(config, "pids", &pids);
 	if (err)
 		return err;
-	err = store__shrink_waiting(self, request, command, stopped, now_ms);
-	return err != -ENOENT ? err : store__add_rest(self, request, command, stopped, now_ms);
+	err = store__shrink_waiting(self, request, command, config, now_ms);
+	return err != -ENOENT ? err : store__add_rest(self, request, command, config, now_ms);
 }
 
 static int store__add_command(struct store *self, const struct new_request *request,

@@ -76,6 +76,71 @@ static bool entity__is_enough(const struct json_object *plain, enum workload_sco
 	return !needed[scope] || !json__get_any(plain, needed[scope], &value);
 }
 
+/* The entity as a group of session_spec__add_group; NULL: it is none, or has more conditions. Given. */
+static char *entity__group(const struct json_object *plain, enum workload_scope scope)
+{
+	/* outermost first; what a group of the kind cannot say must be absent */
+	static const struct {
+		const char *kind, *parts[4];
+	} kinds[SCOPES] = {
+		[SCOPE_NAMESPACE] = { "namespace", { "namespace" } },
+		[SCOPE_WORKLOAD] = { "workload", { "namespace", "workload_name" } },
+		[SCOPE_POD] = { "pod", { "namespace", "pod_name" } },
+		[SCOPE_CONTAINER] = { "container", { "namespace", "pod_name", "container_name" } },
+	};
+	struct buf text _auto_buf_ = { 0 };
+	size_t used = 0, members = 0;
+	const char *name;
+	bool has_outer = false;
+
+	if (!kinds[scope].kind)
+		return NULL;
+	buf__init(&text, 1024);
+	buf__printf(&text, "%s:", kinds[scope].kind);
+	for (size_t i = 0; kinds[scope].parts[i]; i++) {
+		const bool has = !json__get_str(plain, kinds[scope].parts[i], &name) && *name;
+
+		if ((has_outer && !has) || (has && strpbrk(name, "/:\n")))
+			return NULL;
+		if (has)
+			buf__printf(&text, "%s%s", has_outer ? "/" : "", name);
+		used += has;
+		has_outer = has_outer || has;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		members += strcmp(keys[i][0], "hostname") != 0 &&
+			   !json__get_str(plain, keys[i][0], &name);
+	members += !json__get_any(plain, "pid", &(struct json_object *){ NULL });
+	return text.err || !used || used != members ? NULL : buf__take(&text, NULL);
+}
+
+/* All entities are groups, or the order has none. */
+static void order__name_groups(struct order *self, const struct json_object *entities)
+{
+	struct json_object *groups = json__new_array();
+	const size_t cnt = json__len(entities);
+	size_t i;
+
+	for (i = 0; i < cnt; i++) {
+		const struct json_object *entity = json__at(entities, i);
+		char *text _auto_free_ = entity__group(entity, self->scope);
+		struct json_object *one;
+		const char *hostname;
+
+		if (!text)
+			break;
+		one = json__new_object();
+		(void)json__add_str(one, "group", text);
+		if (!json__get_str(entity, "hostname", &hostname))
+			(void)json__add_str(one, "hostname", hostname);
+		(void)json__add(groups, NULL, one);
+	}
+	if (cnt && i == cnt)
+		self->groups = groups;
+	else
+		json__put(groups);
+}
+
 /* The entities with plain names as JSON text. */
 static int order__read_entities(struct order *self, const struct json_object *list, struct buf *out)
 {
@@ -98,6 +163,8 @@ static int order__read_entities(struct order *self, const struct json_object *li
 			entity__fail(&self->check, i, NULL, "value_error",
 				     "names nothing of its target_scope");
 	}
+	if (!self->check.detail)
+		order__name_groups(self, plain);
 	return json__print(plain, false, out);
 }
 
