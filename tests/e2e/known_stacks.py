@@ -248,6 +248,7 @@ def main():
     parser.add_argument("--tags", default="")
     parser.add_argument("--samples", type=int, default=100)
     parser.add_argument("--complete", type=float, default=99.5)
+    parser.add_argument("--early-wrong", type=float, default=0)  # percent
     parser.add_argument("--file", action="append", default=[])
     parser.add_argument("--static")
     args = parser.parse_args()
@@ -275,6 +276,7 @@ def main():
         at = min(no_call, default=None) if at is None else at
         if at is not None:
             wrong[" ".join([*frames[:at], ">>>" + frames[at], *frames[at + 1 :]])] += count
+            counts[when + " wrong"] += count
     whole = "steady" if counts["steady"] else "early"
     pct = 100 * counts[whole + " complete"] / (counts[whole] or 1)
     print(
@@ -285,7 +287,8 @@ def main():
     for title, some in (("wrong", wrong), ("not complete", cut if pct < args.complete else {})):
         for stack, count in Counter(some).most_common(8):
             print(f"{title} {count}: {stack}")
-    return bool(wrong) or pct < args.complete or counts[whole] < args.samples
+    too_wrong = counts["steady wrong"] or counts["early wrong"] > args.early_wrong / 100 * counts["early"]
+    return bool(too_wrong) or pct < args.complete or counts[whole] < args.samples
 
 
 sys.exit(main())

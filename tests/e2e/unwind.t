@@ -137,9 +137,10 @@ check "warm-up is over within 100 ms" holds deepest '.user_stack_ends.table_not_
 if command -v musl-gcc >/dev/null; then
 	musl-gcc -std=gnu11 -D_GNU_SOURCE -O2 -static -g -o "$WORK/musl_frames" "$sources/frames.c"
 	profile_of musl "$WORK/musl_frames 800"
-	# its C library has neither frame pointers nor unwind information: where the stacks end is where main was called
+	# its C library has neither frame pointers nor unwind information: where the stacks end is where main was called,
+	# and before the tables are there a guess may go through an address that was left behind on the stack
 	stacks_are_true "musl, static: all shapes of frames, signals among them" musl frames.c musl_frames \
-		--tags O2 --samples 350 --static "$WORK/musl_frames" --complete 0
+		--tags O2 --samples 350 --static "$WORK/musl_frames" --complete 0 --early-wrong 1
 fi
 
 PATH=$PATH:/root/.cargo/bin
