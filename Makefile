@@ -20,7 +20,7 @@ PROGRAMS := $(if $(wildcard user/cli/main.c),pulseprof) $(if $(wildcard user/dae
 	$(if $(wildcard user/studio/main.c),pulseprof-studio)
 # library, minimum version, Debian's package
 NEEDS := libbpf:1.0:libbpf-dev libelf:0.180:libelf-dev libcurl:7.74:libcurl4-openssl-dev json-c:0.15:libjson-c-dev \
-	libuv:1.40:libuv1-dev zlib:1.2.11:zlib1g-dev libmicrohttpd:0.9.72:libmicrohttpd-dev sqlite3:3.35:libsqlite3-dev liblzma:5.2:liblzma-dev
+	libuv:1.40:libuv1-dev zlib:1.2.11:zlib1g-dev libmicrohttpd:0.9.72:libmicrohttpd-dev sqlite3:3.35:libsqlite3-dev liblzma:5.2:liblzma-dev libdw:0.180:libdw-dev
 PKGS := $(foreach n,$(NEEDS),$(firstword $(subst :, ,$(n))))
 ARCH := $(shell uname -m | sed 's/aarch64/arm64/;s/x86_64/x86/')
 TRIPLET := $(shell $(CC) -print-multiarch 2>/dev/null)

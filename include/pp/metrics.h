@@ -59,7 +59,9 @@ struct json_object;
 	X(CONTAINER_LOOKUPS_FAILED, "container_lookups_failed",                                   \
 	  "questions to container runtimes without a usable answer")                              \
 	X(INVENTORY_LEFT_OUT, "inventory_left_out",                                               \
-	  "processes in containers that heartbeats had no room for")
+	  "processes in containers that heartbeats had no room for")                              \
+	X(LINES_MISSING, "lines_missing",                                                         \
+	  "files whose debug information was damaged or took too long")
 enum metric_id {
 #define X(id, name, text) METRIC_##id,
 	PP_METRICS(X)

@@ -18,7 +18,14 @@
 
 #define PROFILE_FRAME_RETURN  1u
 #define PROFILE_FRAME_GUESSED 2u
-enum profile_frame_kind { FRAME_NATIVE, FRAME_KERNEL, FRAME_ANON, FRAME_VDSO, FRAME_NOTE };
+enum profile_frame_kind {
+	FRAME_NATIVE,
+	FRAME_KERNEL,
+	FRAME_ANON,
+	FRAME_VDSO,
+	FRAME_NOTE,
+	FRAME_INLINED /* a function inlined into the one of another frame (its inner): no place of its own */
+};
 
 /*
  * One distinct frame. {kind, module, off, flags} is its identity; name, file, line are filled in at the end.
@@ -26,6 +33,8 @@ enum profile_frame_kind { FRAME_NATIVE, FRAME_KERNEL, FRAME_ANON, FRAME_VDSO, FR
  * anon). is_return: off is one past a call, so look up off - 1. is_guessed: found by frame pointer, so it
  * may be any number; what a table found is not doubted.
  * name 0 (empty) after naming: unknown; the text is then made by profile_frame__text.
+ * With lines asked for (meta.wants_lines), file and line are where it is in its source, and inner the function
+ * that is inlined into it there.
  */
 struct profile_frame {
 	uint8_t kind;
@@ -37,6 +46,7 @@ struct profile_frame {
 	uint32_t name; /* intern id */
 	uint32_t line;
 	uint32_t file; /* intern id */
+	uint32_t inner; /* frame + 1; 0: none */
 };
 
 struct profile_module {

@@ -67,7 +67,8 @@ struct profile_meta {
 	struct profile_tables tables;
 	uint8_t continuous;
 	uint8_t interrupted; /* stopped before its planned end */
-	uint8_t pad2[6];
+	uint8_t wants_lines; /* source lines and inlined functions were asked for */
+	uint8_t pad2[5];
 };
 
 /* Sets one reason and adds to filtered or lost. */

@@ -32,6 +32,7 @@ struct session_spec {
 	bool continuous; /* windows of duration_s back to back until stopped */
 	bool idle; /* sample idle tasks too */
 	bool children; /* pids: what they fork is included */
+	bool inlined; /* source lines and inlined functions */
 	uint32_t pid_cnt; /* 0: all processes */
 	uint32_t comm_cnt; /* 0: all thread names */
 	uint32_t cgroup_cnt; /* these and the groups are alternatives; 0 of both: all cgroups */

@@ -34,6 +34,15 @@ struct symbol_request {
 	const struct sysroot *host; /* borrowed; NULL: not looked for */
 	int root_fd;
 	const char *path; /* of the file below root_fd; borrowed; NULL: not known */
+	bool wants_places; /* source lines and inlined functions, too: takes long */
+};
+
+/* One of the functions at an offset: texts of the result, 0 = unknown. */
+struct symbol_place {
+	uint32_t name; /* of the last one: names[i] is better */
+	uint32_t file;
+	uint32_t line;
+	uint32_t is_last; /* 1: it is there by itself, those before it were inlined, the innermost first */
 };
 
 /* Where stacks truly end. ENTRY: also as a leaf; THREAD: only by a return address (the parent runs there too). */
@@ -48,6 +57,11 @@ struct symbol_result {
 	bool has_symtab; /* all symbols of the file were there: in it, or put away and found */
 	uint8_t *bottoms; /* enum symbol_bottom of offs[i] */
 	uint8_t *no_returns; /* 1: offs[i] + 1 cannot be a return address: no call ends there */
+	/* Where these were wanted: places_of[i] - 1 is the first of offs[i] in places; 0: none. */
+	uint32_t *places_of; /* NULL: not wanted, or none */
+	struct symbol_place *places;
+	uint32_t place_cnt;
+	int places_err; /* -ETIMEDOUT: some are missing; -EBADMSG: damaged */
 	char *text;
 	size_t text_bytes;
 };

@@ -5,6 +5,7 @@ hold together is an error.
 
     pprof_facts.py lines FILE          its stacks as collapsed lines, without offsets
     pprof_facts.py facts FILE          a JSON object: totals, mappings, comments ...
+    pprof_facts.py inlined FILE SOURCE FUNCTION...  a place has these, from the outermost on, with lines in SOURCE
     pprof_facts.py names FILE PATH...  each place in the files PATH against their own symbols (readelf and nm)
 """
 import collections, gzip, json, os, subprocess, sys
@@ -87,10 +88,20 @@ class Profile:
             return os.path.basename(module) + "+"
         return self.text(self.functions[one(lines[0], 1)], 2) + ("_[k]" if module == "[kernel.kallsyms]" else "")
 
+    def functions_at(self, location):
+        """[(name, file, line)], the innermost first."""
+        lines = [fields(data) for data in location[4]]
+        functions = [self.functions[one(line, 1)] for line in lines]
+        return [(self.text(function, 2), self.text(function, 4), one(line, 2)) for function, line in zip(functions, lines)]
+
     def lines(self):
         sums = collections.Counter()
         for stack, values, labels in self.samples:
-            frames = [self.name(location) for location in reversed(stack)]
+            frames = []
+            for location in reversed(stack):
+                inlined = [name for name, _, _ in self.functions_at(location)[:-1]]
+                outer = self.functions_at(location)[-1:]
+                frames += [outer[0][0] if inlined else self.name(location)] + inlined[::-1]
             sums[";".join(["0", labels.get("container", ""), labels["thread"]] + frames)] += values[0]
         return sorted(f"{line} {cnt}" for line, cnt in sums.items())
 
@@ -135,8 +146,23 @@ def check_names(profile, path):
     print(f"{checked} places in {path}")
 
 
+def check_inlined(profile, file, functions):
+    """A place has these functions, the last one innermost, each with a line of the file."""
+    mappings = [mapping for mapping in profile.mappings.values() if one(mapping, 10)]
+    chains = {tuple(name for name, _, _ in profile.functions_at(location)[::-1]) for location in profile.locations.values()}
+    assert tuple(functions) in chains, f"no place with these functions: {sorted(chains)[:20]}"
+    for location in profile.locations.values():
+        at = profile.functions_at(location)
+        if [name for name, _, _ in at[::-1]] == functions:
+            assert all(path.startswith("/") and path.endswith("/" + file) and line > 0 for _, path, line in at), at
+    print(len(mappings), "mappings with inlined functions")
+
+
 def main():
     what, profile = sys.argv[1], Profile(sys.argv[2])
+    if what == "inlined":
+        check_inlined(profile, sys.argv[3], sys.argv[4:])
+        return
     if what == "lines":
         print("\n".join(profile.lines()))
     elif what == "facts":

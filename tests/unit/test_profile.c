@@ -5,6 +5,7 @@
  */
 /* UNIT_LDFLAGS: -Wl,--wrap=intern__bytes */
 #include "pp/profile.h"
+#include "pp/profile_inlined.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -243,10 +244,54 @@ static void names_of_ends_are_as_published(void **state)
 	profile__free(NULL);
 }
 
+static void inlined_functions_become_frames(void **state)
+{
+	struct profile *profile;
+	uint32_t a, b, in_a, in_a_too, name, stack, kernel;
+	const struct profile_stack *row;
+
+	assert_int_equal(profile__new(&profile), 0);
+	assert_int_equal(profile__string(profile, "inner", &name), 0);
+	assert_int_equal(profile__frame(profile, FRAME_NATIVE, 0, 1, 0, &a), 0);
+	assert_int_equal(profile__frame(profile, FRAME_NATIVE, 0, 2, 0, &b), 0);
+	assert_int_equal(profile__frame(profile, FRAME_KERNEL, 0, 3, 0, &kernel), 0);
+	assert_int_equal(profile__stack(profile, (uint32_t[]){ kernel, a, b, a }, 4, 1, &stack), 0);
+	assert_int_equal(profile__inlined(profile, a, name, 0, 7, &in_a), 0);
+	assert_int_equal(profile__inlined(profile, in_a, name, 0, 8, &in_a_too), 0);
+	assert_int_equal(profile__expand_inlined(profile), 0);
+	row = &profile->stacks[stack];
+	assert_int_equal(row->depth, 8);
+	assert_int_equal(row->kernel_depth, 1);
+	assert_memory_equal(profile->stack_frames + row->first,
+			    ((uint32_t[]){ kernel, in_a_too, in_a, a, b, in_a_too, in_a, a }), 32);
+	assert_int_equal(profile__check(profile), 0);
+	profile__free(profile);
+}
+
+static void a_stack_that_would_be_too_deep_stays_without(void **state)
+{
+	uint32_t frames[PROFILE_DEPTH_MAX], a, inner, stack;
+	struct profile *profile;
+
+	assert_int_equal(profile__new(&profile), 0);
+	assert_int_equal(profile__frame(profile, FRAME_NATIVE, 0, 1, 0, &a), 0);
+	for (uint32_t i = 0; i < PROFILE_DEPTH_MAX; i++)
+		frames[i] = a;
+	assert_int_equal(profile__stack(profile, frames, PROFILE_DEPTH_MAX - 3, 0, &stack), 0);
+	assert_int_equal(profile__inlined(profile, a, 0, 0, 1, &inner), 0);
+	assert_int_equal(profile__expand_inlined(profile), 0);
+	assert_int_equal(profile->stacks[stack].depth, PROFILE_DEPTH_MAX);
+	assert_memory_equal(profile->stack_frames, /* the three next to the leaf have theirs */
+			    ((uint32_t[]){ inner, a, inner, a, inner, a, a, a }), 32);
+	profile__free(profile);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(identical_things_exist_once_but_modules_are_numbered),
+		cmocka_unit_test(inlined_functions_become_frames),
+		cmocka_unit_test(a_stack_that_would_be_too_deep_stays_without),
 		cmocka_unit_test(a_reused_pid_is_another_process),
 		cmocka_unit_test(equal_samples_add_up_and_others_stay_apart),
 		cmocka_unit_test(many_stacks_are_found_again),

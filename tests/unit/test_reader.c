@@ -76,6 +76,47 @@ static void it_gives_the_names_of_the_file_and_of_debug_files_below_the_root(voi
 	reader__free(reader);
 }
 
+/* What a result says of places is believed when each index and the end are right, else nothing of it is. */
+static void places_are_checked_on_their_way(void **state)
+{
+	static const struct {
+		uint32_t first, name, file, is_last;
+		int err;
+	} rows[] = {
+		{ 1, 1, 3, 1, 0 },	  { 0, 1, 3, 1, 0 },	    { 3, 1, 3, 1, -EBADMSG },
+		{ 1, 5, 3, 1, -EBADMSG }, { 1, 1, 5, 1, -EBADMSG }, { 1, 1, 3, 0, -EBADMSG },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct symbol_place places[2] = {
+			{ 1, 3, 7, 0 }, { rows[i].name, rows[i].file, 8, rows[i].is_last }
+		};
+		uint32_t name = 1, first = rows[i].first;
+		uint8_t none = 0;
+		struct symbol_result got = { 0 }, result = { .names = &name,
+							     .name_cnt = 1,
+							     .bottoms = &none,
+							     .no_returns = &none,
+							     .places_of = &first,
+							     .places = places,
+							     .place_cnt = 2,
+							     .text = (char *)"\0a\0b",
+							     .text_bytes = 5 };
+		int pair[2];
+
+		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+		assert_int_equal(result__send(pair[0], &result), 0);
+		assert_int_equal(result__receive(pair[1], 1, 0, &got), rows[i].err);
+		if (!rows[i].err) {
+			assert_int_equal(got.places_of[0], first);
+			assert_int_equal(got.places[1].line, 8);
+		}
+		symbol_result__clear(&got);
+		close(pair[0]);
+		close(pair[1]);
+	}
+}
+
 static pid_t child_of_ours(void)
 {
 	char path[64], text[32] = "";
@@ -112,6 +153,12 @@ static void a_file_that_ends_it_is_not_asked_again_and_others_are(void **state)
 	assert_int_equal(reader__run(reader, &request, &result), 0);
 	assert_int_equal(result.err, 0);
 	assert_int_equal(result.bottoms[0], SYMBOL_BOTTOM_ENTRY);
+	symbol_result__clear(&result);
+	request.wants_places = true;
+	assert_int_equal(kill(child_of_ours(), SIGKILL), 0);
+	assert_int_equal(reader__run(reader, &request, &result), 0);
+	assert_int_equal(result.err, 0); /* asked again, for names only */
+	assert_int_equal(metric__get(METRIC_READERS_KILLED), killed + 2);
 	symbol_result__clear(&result);
 	reader__free(reader);
 }
@@ -237,6 +284,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(it_gives_the_names_of_the_file_and_of_debug_files_below_the_root),
+		cmocka_unit_test(places_are_checked_on_their_way),
 		cmocka_unit_test(a_file_that_ends_it_is_not_asked_again_and_others_are),
 		cmocka_unit_test(it_can_do_nothing_but_read),
 		cmocka_unit_test(what_it_answers_is_checked),

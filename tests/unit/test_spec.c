@@ -241,7 +241,7 @@ static void words_say_all_of_it(void **state)
 	session_spec__init(&spec);
 	assert_int_equal(session_spec__print_words(&spec, &words), 0);
 	assert_string_equal(words.data, "--rate 99");
-	spec.idle = spec.children = spec.continuous = true;
+	spec.idle = spec.children = spec.continuous = spec.inlined = true;
 	session_spec__set_duration(&spec, "1m", NULL);
 	session_spec__add_pid(&spec, "12", NULL);
 	session_spec__add_pid(&spec, "3", NULL);
@@ -255,7 +255,7 @@ static void words_say_all_of_it(void **state)
 	assert_int_equal(session_spec__print_words(&spec, &words), 0);
 	assert_string_equal(
 		words.data,
-		"--rate 99 --duration 60 --continuous --idle --children --pid 3 --pid 12 "
+		"--rate 99 --duration 60 --continuous --idle --children --inline --pid 3 --pid 12 "
 		"--comm=$'-x' --comm $'it\\'s a\\x0a\\xff' --comm kworker/0:1 --cgroup $'/a/b-\\\\x2d' --container=$'-x' "
 		"--namespace shop");
 }
@@ -275,12 +275,14 @@ static void json_prints_back_to_itself(void **state)
 	session_spec__add_cgroup(&spec, "/a", NULL);
 	session_spec__add_group(&spec, "pod:x/y", NULL);
 	spec.children = true;
+	spec.inlined = true;
 	assert_int_equal(session_spec__to_json(&spec, &json), 0);
 	assert_int_equal(json__print(json, false, &text), 0);
-	assert_string_equal(text.data,
-			    "{\"rate_hz\":99,\"duration_s\":0,\"continuous\":false,\"idle\":false,"
-			    "\"children\":true,\"pids\":[3,12],\"comms\":[\"a\\\"b\"],"
-			    "\"cgroups\":[\"/a\",\"/b\"],\"groups\":[\"pod:x/y\"]}");
+	assert_string_equal(
+		text.data,
+		"{\"rate_hz\":99,\"duration_s\":0,\"continuous\":false,\"idle\":false,"
+		"\"children\":true,\"inline\":true,\"pids\":[3,12],\"comms\":[\"a\\\"b\"],"
+		"\"cgroups\":[\"/a\",\"/b\"],\"groups\":[\"pod:x/y\"]}");
 	again = parsed(text.data);
 	assert_int_equal(session_spec__from_json(again, &back, &why), 0);
 	assert_true(session_spec__equal(&spec, &back));
@@ -296,6 +298,7 @@ static void wrong_json_is_refused_with_a_sentence(void **state)
 		"{\"duration_s\":86401}",
 		"{\"idle\":1}",
 		"{\"children\":\"no\"}",
+		"{\"inline\":1}",
 		"{\"pids\":7}",
 		"{\"pids\":[0]}",
 		"{\"pids\":[null]}",

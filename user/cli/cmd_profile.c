@@ -17,6 +17,7 @@ enum {
 	OPTION_RATE = CLI_OPTION_OWN,
 	OPTION_DURATION,
 	OPTION_IDLE,
+	OPTION_INLINE,
 	OPTION_FORMAT,
 	OPTION_OUTPUT,
 	OPTION_STRICT,
@@ -27,6 +28,7 @@ const struct cli_option record_options[] = {
 	{ OPTION_RATE, "rate", "HZ", "samples a second and CPU, 1 to 10000 (99)" },
 	{ OPTION_DURATION, "duration", "S", "seconds; else until the command ends, or Ctrl-C" },
 	{ OPTION_IDLE, "idle", NULL, "sample idle CPUs too" },
+	{ OPTION_INLINE, "inline", NULL, "inlined functions too, and source lines (pprof)" },
 	{ OPTION_FORMAT, "format", "FORMAT", "html (a flame graph), collapsed or pprof" },
 	{ OPTION_OUTPUT, "output", "FILE", "'-' for stdout (pulseprof-HOST-TIME.html)" },
 	{ OPTION_STRICT, "strict", NULL, "exit with 5 if samples were lost, or over 0.5 % missed" },
@@ -61,6 +63,7 @@ static int take_option(struct cli *cli, int id, const char *value, struct reques
 	case OPTION_RATE: err = session_spec__set_rate(spec, value, &why); break;
 	case OPTION_DURATION: err = session_spec__set_duration(spec, value, &why); break;
 	case OPTION_IDLE: spec->idle = true; break;
+	case OPTION_INLINE: spec->inlined = true; break;
 	case OPTION_STRICT: request->strict = true; break;
 	case OPTION_OUTPUT: request->path = value; break;
 	case OPTION_FORMAT: return take_format(cli, value, request);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "internal.h"
+#include "pp/base/buf.h"
 #include "pp/base/cleanup.h"
 #include "pp/base/err.h"
 #include "pp/base/json.h"
@@ -63,7 +64,7 @@ static int read_process(struct explained *self)
 static int add_frame(struct explained *self)
 {
 	enum profile_frame_kind kind = FRAME_NATIVE;
-	uint32_t frame, module = self->mapping ? self->mapping->module : 0;
+	uint32_t frame, stack, module = self->mapping ? self->mapping->module : 0;
 	uint64_t off = self->addr;
 	int err = profile__new(&self->profile);
 
@@ -80,7 +81,11 @@ static int add_frame(struct explained *self)
 		kind = FRAME_VDSO, off = self->addr - self->mapping->start_addr;
 	else if (self->mapping)
 		kind = FRAME_ANON;
-	return err ? err : profile__frame(self->profile, kind, module, off, 0, &frame);
+	if (err)
+		return err;
+	self->profile->meta.wants_lines = 1;
+	err = profile__frame(self->profile, kind, module, off, 0, &frame);
+	return err ? err : profile__stack(self->profile, &frame, 1, kind == FRAME_KERNEL, &stack);
 }
 
 static int name_frame(struct explained *self)
@@ -114,6 +119,29 @@ static int add_mapping(struct json_object *json, const struct explained *self)
 	return err;
 }
 
+/* The place in the source, and then, from the innermost on, who is inlined there. */
+static int add_source(struct json_object *json, const struct explained *self)
+{
+	const struct profile *profile = self->profile;
+	const struct profile_stack *stack = &profile->stacks[0];
+	_auto_buf_ struct buf text = { .max_bytes = 1u << 20 };
+
+	for (uint32_t i = 0; i < stack->depth; i++) {
+		const struct profile_frame *frame =
+			&profile->frames[profile->stack_frames[stack->first + i]];
+
+		if (!frame->file)
+			continue;
+		buf__puts(&text, text.len ? ", in " : "");
+		if (frame->kind == FRAME_INLINED)
+			buf__printf(&text, "%s (inlined) ",
+				    intern__str(profile->strings, frame->name));
+		buf__printf(&text, "%s:%u", intern__str(profile->strings, frame->file),
+			    frame->line);
+	}
+	return text.err || !text.len ? text.err : json__add_str(json, "source", text.data);
+}
+
 static int print(struct explained *self)
 {
 	_auto_json_ struct json_object *json = json__new_object();
@@ -129,6 +157,8 @@ static int print(struct explained *self)
 	if (!err)
 		err = json__add_str(json, "shown_as",
 				    profile_frame__text(self->profile, 0, text, sizeof(text)));
+	if (!err)
+		err = add_source(json, self);
 	if (!err && frame->name)
 		err = json__add_null(json, "unnamed");
 	else if (!err)

@@ -235,6 +235,7 @@ static int session_change(struct daemon *self, struct rpc_call *call)
 	spec.duration_s = run->spec.duration_s;
 	spec.continuous = run->spec.continuous;
 	spec.idle = run->spec.idle;
+	spec.inlined = run->spec.inlined;
 	err = check_policy(self, call, &spec, run);
 	if (err)
 		return err;

@@ -28,6 +28,9 @@ int json_escape__append(struct buf *out, const char *text, size_t len);
 /* Finished JSON made safe inside a <script> element: '<', '>', '&' and U+2028/9 as \u escapes. */
 int json_in_html__append(struct buf *out, const char *json, size_t len);
 
+/* What a summary says, a line each. */
+int pprof_comments__append(const struct profile *profile, struct buf *out);
+
 /* The lines of a share of the samples. */
 struct encode_share;
 int collapsed_share__append(const struct profile *profile, struct encode_share share,

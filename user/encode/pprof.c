@@ -85,6 +85,7 @@ enum {
 	MAPPING_HAS_FUNCTIONS = 7,
 	MAPPING_HAS_FILENAMES = 8,
 	MAPPING_HAS_LINE_NUMBERS = 9,
+	MAPPING_HAS_INLINE_FRAMES = 10,
 	LOCATION_ID = 1,
 	LOCATION_MAPPING_ID = 2,
 	LOCATION_ADDRESS = 3,
@@ -112,6 +113,7 @@ struct pprof {
 	uint32_t comment_cnt;
 	struct mapping *mappings; /* by module */
 	uint32_t *order; /* of frames: those of a function side by side */
+	uint32_t *functions; /* by frame: the id of its function; 0: none */
 };
 
 static void pprof__clear(struct pprof *self)
@@ -123,6 +125,7 @@ static void pprof__clear(struct pprof *self)
 	buf__clear(&self->comments);
 	free(self->mappings);
 	free(self->order);
+	free(self->functions);
 }
 
 static void put_varint(struct buf *out, uint64_t value)
@@ -244,7 +247,8 @@ static int look_at_frames(struct pprof *self)
 
 	self->order = calloc((size_t)profile->frame_cnt + 1, sizeof(*self->order));
 	self->mappings = calloc((size_t)profile->module_cnt + 1, sizeof(*self->mappings));
-	if (!self->order || !self->mappings)
+	self->functions = calloc((size_t)profile->frame_cnt + 1, sizeof(*self->functions));
+	if (!self->order || !self->mappings || !self->functions)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < profile->frame_cnt; i++) {
 		const struct profile_frame *frame = &profile->frames[i];
@@ -303,8 +307,12 @@ static void put_locations(struct pprof *self, const struct profile_sample *sampl
 	const struct profile_stack *stack = &profile->stacks[sample->stack];
 
 	buf__reset(&self->part);
-	for (uint32_t i = 0; i < stack->depth; i++)
-		put_varint(&self->part, profile->stack_frames[stack->first + i] + 1ull);
+	for (uint32_t i = 0; i < stack->depth; i++) {
+		uint32_t frame = profile->stack_frames[stack->first + i];
+
+		if (profile->frames[frame].kind != FRAME_INLINED) /* lines of its place */
+			put_varint(&self->part, frame + 1ull);
+	}
 	if (!stack->depth)
 		put_varint(&self->part,
 			   profile->frame_cnt + 1ull + (sample->end == STACK_END_NOT_STORED));
@@ -349,6 +357,8 @@ static int write_mapping(struct pprof *self, uint32_t i)
 	put_number(out, MAPPING_HAS_FUNCTIONS, mapping->name_cnt == mapping->frame_cnt);
 	put_number(out, MAPPING_HAS_FILENAMES, mapping->file_cnt == mapping->frame_cnt);
 	put_number(out, MAPPING_HAS_LINE_NUMBERS, mapping->line_cnt == mapping->frame_cnt);
+	put_number(out, MAPPING_HAS_INLINE_FRAMES,
+		   i && self->profile->meta.wants_lines && mapping->line_cnt == mapping->frame_cnt);
 	return emit(self, PROFILE_MAPPING);
 }
 
@@ -396,7 +406,23 @@ static void put_line(struct pprof *self, uint64_t function_id, uint32_t line)
 	put_bytes(&self->message, LOCATION_LINE, &self->part);
 }
 
-static int write_location(struct pprof *self, uint32_t i, uint64_t function_id)
+/* The innermost function first. */
+static void put_lines(struct pprof *self, uint32_t frame)
+{
+	uint32_t chain[PROFILE_DEPTH_MAX], cnt = 0;
+
+	for (; cnt < PROFILE_DEPTH_MAX; frame = self->profile->frames[frame].inner - 1) {
+		chain[cnt++] = frame;
+		if (!self->profile->frames[frame].inner)
+			break;
+	}
+	while (cnt--)
+		if (self->functions[chain[cnt]])
+			put_line(self, self->functions[chain[cnt]],
+				 self->profile->frames[chain[cnt]].line);
+}
+
+static int write_location(struct pprof *self, uint32_t i)
 {
 	const struct profile_frame *frame = &self->profile->frames[i];
 
@@ -404,8 +430,7 @@ static int write_location(struct pprof *self, uint32_t i, uint64_t function_id)
 	put_number(&self->message, LOCATION_MAPPING_ID, mapping_id(mapping_of(frame)));
 	if (has_place(frame))
 		put_number(&self->message, LOCATION_ADDRESS, FILES_VADDR + place_of(frame));
-	if (name_of(self, frame))
-		put_line(self, function_id, frame->line);
+	put_lines(self, i);
 	return emit(self, PROFILE_LOCATION);
 }
 
@@ -426,10 +451,10 @@ static int write_stand_ins(struct pprof *self, uint64_t function_id)
 	return err;
 }
 
-/* Each function right before the first of its places. */
+/* Functions, then places: one may stand for several functions. */
 static int write_functions_and_locations(struct pprof *self)
 {
-	uint64_t function_id = 0;
+	uint32_t function_id = 0;
 	uint32_t last_name = 0, last_file = 0;
 	int err = 0;
 
@@ -441,9 +466,11 @@ static int write_functions_and_locations(struct pprof *self)
 			err = write_function(self, ++function_id, name, frame->file);
 		last_name = name;
 		last_file = frame->file;
-		if (!err)
-			err = write_location(self, self->order[i], function_id);
+		self->functions[self->order[i]] = name ? function_id : 0;
 	}
+	for (uint32_t i = 0; i < self->profile->frame_cnt && !err; i++)
+		if (self->profile->frames[self->order[i]].kind != FRAME_INLINED)
+			err = write_location(self, self->order[i]);
 	return err ?: write_stand_ins(self, function_id + 1);
 }
 
@@ -483,60 +510,13 @@ static int write_strings(struct pprof *self)
 	return err;
 }
 
-static void add_reasons(struct buf *out, const char *title, const struct profile_reason *reasons,
-			uint32_t cnt)
-{
-	buf__puts(out, title);
-	for (uint32_t i = 0; i < cnt; i++) {
-		if (reasons[i].cnt)
-			buf__printf(out, " %s %" PRIu64, reasons[i].name, reasons[i].cnt);
-	}
-	buf__putc(out, '\n');
-}
-
-/* What the summary says of where samples and names went. */
-static void add_account(struct buf *out, const struct profile *profile)
-{
-	const struct profile_account *account = &profile->account;
-	struct profile_reason ends[STACK_END_CNT], why[UNNAMED_CNT];
-	struct profile_totals totals;
-
-	profile__totals(profile, &totals);
-	for (uint32_t i = 0; i < UNNAMED_CNT; i++)
-		why[i] = (struct profile_reason){ profile_unnamed__name(i), totals.frames_by[i] };
-	for (uint32_t i = 0; i < STACK_END_CNT; i++)
-		ends[i] = (struct profile_reason){ profile_stack_end__name(i), totals.by_end[i] };
-	buf__printf(out,
-		    "samples: expected %" PRIu64 " missed %" PRIu64 " missed_idle %" PRIu64
-		    " taken %" PRIu64 " accepted %" PRIu64 " filtered %" PRIu64 " lost %" PRIu64
-		    "\n",
-		    account->expected, account->missed, account->missed_idle, account->taken,
-		    account->accepted, account->filtered, account->lost);
-	add_reasons(out, "filtered_by:", account->filtered_by, account->filtered_by_cnt);
-	add_reasons(out, "lost_by:", account->lost_by, account->lost_by_cnt);
-	add_reasons(out, "user_stack_ends:", ends, STACK_END_CNT);
-	buf__printf(out, "frames: distinct %u unnamed %" PRIu64 "\n", profile->frame_cnt,
-		    totals.frames_unnamed);
-	add_reasons(out, "frames_by_name:", why, UNNAMED_CNT);
-}
-
 static int make_comments(struct pprof *self)
 {
-	const struct profile_meta *meta = &self->profile->meta;
-	const struct intern *strings = self->profile->strings;
-	struct buf *out = &self->comments;
+	int err = pprof_comments__append(self->profile, &self->comments);
 
-	buf__puts(out, "pulseprof " PP_VERSION " on ");
-	encode__safe_text(intern__str(strings, meta->hostname),
-			  intern__len(strings, meta->hostname), out);
-	buf__printf(out, ": cpus %u rate_hz %u clock ", meta->cpu_cnt, meta->rate_hz);
-	encode__safe_text(intern__str(strings, meta->clock), intern__len(strings, meta->clock),
-			  out);
-	buf__putc(out, '\n');
-	add_account(out, self->profile);
-	for (size_t i = 0; i < out->len; i++)
-		self->comment_cnt += out->data[i] == '\n';
-	return out->err;
+	for (size_t i = 0; i < self->comments.len; i++)
+		self->comment_cnt += self->comments.data[i] == '\n';
+	return err;
 }
 
 /* The profile's own fields that are not messages: they stand as they are. */

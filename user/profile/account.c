@@ -131,6 +131,10 @@ static void add_frames(const struct profile *self, const struct profile_sample *
 		const struct profile_frame *frame =
 			&self->frames[self->stack_frames[stack->first + i]];
 
+		if (frame->kind == FRAME_INLINED) { /* of the place that counts already */
+			totals->frames -= sample->weight;
+			continue;
+		}
 		/* before names were looked for, nothing says why */
 		totals->frames_by[frame->name	 ? UNNAMED_NOT :
 				  frame->unnamed ?:

@@ -74,6 +74,7 @@ int task__receive(int socket, struct reader_task *ret_task)
 	task->request.root_fd = head.has_root_fd ? task->fds[fd] : -1;
 	task->request.offs = task->offs;
 	task->request.off_cnt = head.off_cnt;
+	task->request.wants_places = head.wants_places;
 	task->request.path = head.path_bytes ? task->path : NULL;
 	if (head.has_jit) {
 		task->jit = (struct symbol_jit){ .ns_pid = head.ns_pid,

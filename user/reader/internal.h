@@ -17,6 +17,7 @@ struct buf;
 #define READER_OFFS_MAX	      (1u << 20) /* of one request */
 #define READER_PATH_BYTES     4096 /* with the NUL */
 #define READER_TEXT_BYTES_MAX (64u << 20)
+#define READER_PLACES_MAX     4000000u
 
 struct reader_request_head {
 	uint32_t off_cnt;
@@ -25,6 +26,8 @@ struct reader_request_head {
 	uint8_t has_root_fd;
 	uint8_t has_jit;
 	uint8_t is_java;
+	uint8_t wants_places;
+	uint8_t pad[3];
 	uint32_t ns_pid;
 	uint32_t uid;
 	uint64_t start_real_ns;
@@ -36,9 +39,13 @@ struct reader_result_head {
 	uint64_t text_bytes;
 	struct elf_build_id build_id;
 	uint8_t has_symtab;
-	uint8_t pad[6];
-}; /* names, bottoms, no_returns, text */
-_Static_assert(sizeof(struct reader_result_head) == 88, "no padding that is not named");
+	uint8_t has_places;
+	uint8_t pad[1];
+	uint32_t place_cnt;
+	int32_t places_err;
+	uint32_t pad2;
+}; /* names, bottoms, no_returns, text, places_of, places */
+_Static_assert(sizeof(struct reader_result_head) == 96, "no padding that is not named");
 
 /* All of len, by recvmsg or sendmsg, waiting until deadline_ns (CLOCK_MONOTONIC; 0: for ever). 0, -ETIMEDOUT, -EPIPE. */
 int message__send(int fd, const void *data, size_t len, uint64_t deadline_ns);

@@ -108,6 +108,7 @@ int request__encode(const struct symbol_request *request, struct buf *out, int f
 		.has_fd = request->fd >= 0,
 		.has_root_fd = request->host && request->root_fd >= 0,
 		.has_jit = request->jit != NULL,
+		.wants_places = request->wants_places,
 	};
 	uint32_t fd_cnt = 0;
 
@@ -178,6 +179,9 @@ int result__send(int socket, const struct symbol_result *result)
 		.text_bytes = result->text_bytes,
 		.build_id = result->build_id,
 		.has_symtab = result->has_symtab,
+		.has_places = result->places_of != NULL,
+		.place_cnt = result->places_of ? result->place_cnt : 0,
+		.places_err = result->places_err,
 	};
 	int err;
 
@@ -189,7 +193,27 @@ int result__send(int socket, const struct symbol_result *result)
 		err = message__send(socket, result->bottoms, result->name_cnt, 0);
 	if (!err)
 		err = message__send(socket, result->no_returns, result->name_cnt, 0);
-	return err ? err : message__send(socket, result->text, result->text_bytes, 0);
+	if (!err)
+		err = message__send(socket, result->text, result->text_bytes, 0);
+	if (!err && head.has_places)
+		err = message__send(socket, result->places_of,
+				    result->name_cnt * sizeof(*result->places_of), 0);
+	return err ? err :
+		     message__send(socket, result->places, head.place_cnt * sizeof(*result->places),
+				   0);
+}
+
+static bool places_are_valid(const struct symbol_result *result)
+{
+	for (uint32_t i = 0; result->places_of && i < result->name_cnt; i++)
+		if (result->places_of[i] > result->place_cnt)
+			return false;
+	for (uint32_t i = 0; i < result->place_cnt; i++)
+		if (result->places[i].name >= result->text_bytes ||
+		    result->places[i].file >= result->text_bytes)
+			return false;
+	/* whoever goes through them ends here at the latest */
+	return !result->place_cnt || result->places[result->place_cnt - 1].is_last;
 }
 
 bool result__is_valid(const struct symbol_result *result)
@@ -202,10 +226,27 @@ bool result__is_valid(const struct symbol_result *result)
 		if (result->names[i] >= result->text_bytes ||
 		    result->bottoms[i] > SYMBOL_BOTTOM_THREAD || result->no_returns[i] > 1)
 			return false;
-	return true;
+	return places_are_valid(result);
 }
 
-static int receive_parts(int socket, uint64_t deadline_ns, struct symbol_result *result)
+static int receive_places(int socket, uint64_t deadline_ns, struct symbol_result *result)
+{
+	size_t cnt = result->name_cnt, place_cnt = result->place_cnt;
+	int err;
+
+	result->places_of = calloc(max_of(cnt, (size_t)1), sizeof(*result->places_of));
+	result->places = calloc(max_of(place_cnt, (size_t)1), sizeof(*result->places));
+	if (!result->places_of || !result->places)
+		return -ENOMEM;
+	err = message__receive(socket, result->places_of, cnt * sizeof(*result->places_of),
+			       deadline_ns);
+	return err ? err :
+		     message__receive(socket, result->places, place_cnt * sizeof(*result->places),
+				      deadline_ns);
+}
+
+static int receive_parts(int socket, uint64_t deadline_ns, bool has_places,
+			 struct symbol_result *result)
 {
 	size_t cnt = result->name_cnt;
 	int err;
@@ -223,6 +264,8 @@ static int receive_parts(int socket, uint64_t deadline_ns, struct symbol_result 
 		err = message__receive(socket, result->no_returns, cnt, deadline_ns);
 	if (!err)
 		err = message__receive(socket, result->text, result->text_bytes, deadline_ns);
+	if (!err && has_places)
+		err = receive_places(socket, deadline_ns, result);
 	return err ? err : result__is_valid(result) ? 0 : -EBADMSG;
 }
 
@@ -236,14 +279,17 @@ int result__receive(int socket, uint32_t off_cnt, uint64_t deadline_ns,
 	if (err)
 		return err;
 	if (head.name_cnt != off_cnt || head.text_bytes == 0 ||
-	    head.text_bytes > READER_TEXT_BYTES_MAX)
+	    head.text_bytes > READER_TEXT_BYTES_MAX || head.place_cnt > READER_PLACES_MAX ||
+	    (head.place_cnt && !head.has_places) || head.places_err > 0)
 		return -EBADMSG;
 	result.err = head.err;
 	result.build_id = head.build_id;
 	result.has_symtab = head.has_symtab != 0;
 	result.name_cnt = head.name_cnt;
 	result.text_bytes = head.text_bytes;
-	err = receive_parts(socket, deadline_ns, &result);
+	result.place_cnt = head.place_cnt;
+	result.places_err = head.places_err;
+	err = receive_parts(socket, deadline_ns, head.has_places, &result);
 	if (err) {
 		symbol_result__clear(&result);
 		return err;

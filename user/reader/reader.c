@@ -174,6 +174,13 @@ int reader__run(void *arg, const struct symbol_request *request, struct symbol_r
 	if (!err || err == -ENOMEM)
 		return err;
 	reader__rest(self);
+	if (request->wants_places) { /* it may have been the debug information: names are worth a second try */
+		struct symbol_request less = *request;
+
+		metric__add(METRIC_READERS_KILLED, 1);
+		less.wants_places = false;
+		return reader__run(self, &less, ret_result);
+	}
 	if (err == -ETIMEDOUT || err == -EPIPE || err == -EBADMSG) {
 		metric__add(METRIC_READERS_KILLED, 1);
 		if (is_known)

@@ -255,6 +255,7 @@ int window__close(struct window *self, const struct sysroot *root,
 	meta->rate_hz = stats->rate_hz;
 	meta->cpu_cnt = stats->cpu_cnt;
 	meta->continuous = spec->continuous;
+	meta->wants_lines = spec->inlined;
 	if (stats->counters[PP_CNT_TIMED])
 		meta->kernel_ns_per_sample =
 			stats->counters[PP_CNT_TIMED_NS] / stats->counters[PP_CNT_TIMED];

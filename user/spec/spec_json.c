@@ -202,6 +202,9 @@ int session_spec__from_config(const struct json_object *combined_config,
 		err = read_bool(combined_config, "continuous", &spec.continuous,
 				"'continuous' is neither true nor false", ret_why);
 	if (!err)
+		err = read_bool(combined_config, "inline", &spec.inlined,
+				"'inline' is neither true nor false", ret_why);
+	if (!err)
 		err = read_texts(&spec, combined_config, "groups", session_spec__add_group,
 				 ret_why);
 	/* for agents that know no groups: who was in them when the order was made */
@@ -234,6 +237,7 @@ int session_spec__to_json(const struct session_spec *self, struct json_object **
 	err |= json__add_bool(json, "continuous", self->continuous);
 	err |= json__add_bool(json, "idle", self->idle);
 	err |= json__add_bool(json, "children", self->children);
+	err |= json__add_bool(json, "inline", self->inlined);
 	err |= json__add(json, "pids", pids);
 	err |= json__add(json, "comms", comms);
 	err |= json__add(json, "cgroups", cgroups);
@@ -256,7 +260,8 @@ static int set_duration_or_none(struct session_spec *self, int64_t duration_s, c
 int session_spec__from_json(const struct json_object *json, struct session_spec *ret_spec,
 			    const char **ret_why)
 {
-	static const char not_bool[] = "'continuous', 'idle' and 'children' are true or false";
+	static const char not_bool[] =
+		"'continuous', 'idle', 'children' and 'inline' are true or false";
 	struct session_spec spec;
 	int err;
 
@@ -272,6 +277,8 @@ int session_spec__from_json(const struct json_object *json, struct session_spec 
 		err = read_bool(json, "idle", &spec.idle, not_bool, ret_why);
 	if (!err)
 		err = read_bool(json, "children", &spec.children, not_bool, ret_why);
+	if (!err)
+		err = read_bool(json, "inline", &spec.inlined, not_bool, ret_why);
 	if (!err)
 		err = read_pids(&spec, json, ret_why);
 	if (!err)

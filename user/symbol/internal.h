@@ -76,6 +76,13 @@ int jit__read_names(const struct symbol_request *request, struct buf *text,
 enum symbol_bottom bottom__classify(const struct elf_image *image, const struct lookup_slot *slot,
 				    uint64_t off, const char *name);
 
+/*
+ * Fills the result's places for slots (by vaddr) from the first of the files that has debug information. 0 (also for
+ * none; see places_err), -ENOMEM.
+ */
+int places__read(const int *fds, size_t fd_cnt, const struct lookup_slot *slots, uint32_t cnt,
+		 struct buf *text, struct symbol_result *result);
+
 /* A C++ or Rust name becomes what people write; any other stays. */
 void symbol_name__demangle(char name[ELF_NAME_BYTES]);
 

@@ -165,6 +165,20 @@ static int look_elsewhere(const struct elf_image *image, const struct symbol_req
 	return err == -ENOMEM ? err : 0;
 }
 
+/* Debug information stands in the file itself, or in its debug file, though that had to name nothing. */
+static int read_places(const struct elf_image *image, const struct symbol_request *request,
+		       struct debug_images *debug, const struct lookup_slot *slots, uint32_t cnt,
+		       struct buf *text, struct symbol_result *result)
+{
+	int fds[2] = { request->fd, -1 };
+
+	if (!debug->file)
+		(void)debug_images__add_file(debug, image, request); /* -ENOENT: there is none */
+	if (debug->file)
+		fds[1] = debug->file_fd;
+	return places__read(fds, debug->file ? 2 : 1, slots, cnt, text, result);
+}
+
 static int read_names(const struct elf_image *image, const struct symbol_request *request,
 		      struct buf *text, struct symbol_result *result)
 {
@@ -188,6 +202,8 @@ static int read_names(const struct elf_image *image, const struct symbol_request
 		result->has_symtab = true;
 	if (!err)
 		name_slots(image, go, slots, cnt, request, text, result);
+	if (!err && request->wants_places && request->fd >= 0)
+		err = read_places(image, request, &debug, slots, cnt, text, result);
 	go_names__close(go);
 	debug_images__clear(&debug);
 	return err ? err : text->err;
@@ -247,6 +263,8 @@ void symbol_result__clear(struct symbol_result *self)
 	free(self->names);
 	free(self->bottoms);
 	free(self->no_returns);
+	free(self->places_of);
+	free(self->places);
 	free(self->text);
 	*self = (struct symbol_result){ 0 };
 }

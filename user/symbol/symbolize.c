@@ -19,6 +19,7 @@
 #include "pp/metrics.h"
 #include "pp/proc.h"
 #include "pp/profile.h"
+#include "pp/profile_inlined.h"
 
 /* A frame that asks for a name. */
 struct question {
@@ -89,6 +90,40 @@ static uint32_t distinct_offs(struct naming *self, uint32_t from, uint32_t to)
 	return cnt;
 }
 
+static int add_string(struct profile *profile, const char *text, uint32_t *ret_string)
+{
+	int err = *text ? profile__string(profile, text, ret_string) : 0;
+
+	if (err || !*text)
+		*ret_string = 0;
+	return err == -ENOMEM ? err : 0; /* a full pool: unknown */
+}
+
+/* The line of a frame, and what is inlined there, from the outermost on. Places: the innermost first. */
+static int answer_places(struct naming *self, uint32_t frame, const struct symbol_result *result,
+			 uint32_t first)
+{
+	struct profile *profile = self->profile;
+	uint32_t last = first, name, file;
+	int err;
+
+	while (!result->places[last].is_last)
+		last++;
+	err = add_string(profile, result->text + result->places[last].file, &file);
+	profile->frames[frame].file = file;
+	profile->frames[frame].line = result->places[last].line;
+	while (!err && last-- > first) {
+		const struct symbol_place *place = &result->places[last];
+
+		err = add_string(profile, result->text + place->name, &name);
+		if (!err)
+			err = add_string(profile, result->text + place->file, &file);
+		if (!err && name)
+			err = profile__inlined(profile, frame, name, file, place->line, &frame);
+	}
+	return err == -E2BIG ? 0 : err;
+}
+
 /* Writes the answers into the frames of [from, to). */
 static int answer(struct naming *self, uint32_t from, uint32_t to,
 		  const struct symbol_result *result)
@@ -106,6 +141,12 @@ static int answer(struct naming *self, uint32_t from, uint32_t to,
 		if (result->no_returns)
 			self->no_returns[frame] = self->profile->frames[frame].is_guessed &&
 						  result->no_returns[off_i];
+		if (result->places_of && result->places_of[off_i]) {
+			int err = answer_places(self, frame, result, result->places_of[off_i] - 1);
+
+			if (err)
+				return err;
+		}
 		if (name == 0)
 			continue;
 		if (name != last) {
@@ -152,6 +193,7 @@ static bool fill_request(const struct naming *self, uint32_t module, struct symb
 		.host = self->root,
 		.root_fd = file->root_fd,
 		.path = file->path,
+		.wants_places = self->profile->meta.wants_lines,
 	};
 	if (file->kind == MAPPING_ANON) {
 		*jit = (struct symbol_jit){
@@ -222,6 +264,8 @@ static int name_module(struct naming *self, uint32_t from, uint32_t to)
 	set_why(self, from, to, request.jit ? why_jit(&result) : why_file(&result));
 	if (result.err == -EBADMSG && !request.jit)
 		metric__add(METRIC_ELF_DAMAGED, 1);
+	if (result.places_err && result.places_err != -ENOENT)
+		metric__add(METRIC_LINES_MISSING, 1);
 	err = set_build_id(self->profile, module, &result.build_id);
 	if (!err)
 		err = answer(self, from, to, &result);
@@ -383,6 +427,9 @@ int symbolize__profile(struct profile *profile, const struct proc_table *table,
 	cut_stacks(&naming, is_cut);
 	mark_complete(&naming);
 	count_unnamed(&naming);
+	err = profile->meta.wants_lines ? profile__expand_inlined(profile) : 0;
+	if (err == -ENOMEM)
+		return err;
 	if (ret_kernel_err)
 		*ret_kernel_err = kernel_err;
 	return 0;
