@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct cloud_facts;
 struct profile;
 struct buf;
 struct json_object;
@@ -53,13 +54,15 @@ struct encode_host {
 	char hostname[256], private_ip[64], mac_address[24];
 	char system_name[64], os_name[128], os_release[64], kernel_release[128],
 		kernel_version[256];
-	char hardware_type[64], libc_type[32], libc_version[64], cloud_provider[32];
+	char hardware_type[64], libc_type[32], libc_version[64];
 	char run_mode[32], deployment_type[32], agent_version[32], service_name[256];
 	uint32_t processors;
 	uint32_t memory_capacity_mb;
 	uint32_t pid;
 	uint64_t spawn_real_ns;
 	uint64_t spawn_uptime_ms;
+	const struct cloud_facts
+		*cloud; /* borrowed; NULL: not known (yet), read once by each encoder */
 };
 /*
  * A profile whose lines would take too much memory goes in several parcels, each with a share of the samples;

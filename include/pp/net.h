@@ -22,7 +22,7 @@ struct net_options {
 };
 
 struct http_request {
-	const char *method; /* "GET", "POST" */
+	const char *method; /* "GET", "POST", "PUT" without a body */
 	const char *url; /* http:// or https:// only */
 	const char *const *headers; /* "Name: value", NULL-terminated; may be NULL */
 	const void *body; /* copied */

@@ -63,7 +63,7 @@ struct profile_meta {
 	uint64_t user_cpu_ns; /* our own CPU time for this run */
 	uint64_t rss_peak_bytes;
 	double busy_pct; /* CPU time used on the host in the window, of all CPUs; < 0 unknown */
-	double mem_pct; /* < 0 unknown */
+	double mem_pct; /* in use on the host, mean of a reading a second; < 0 unknown */
 	struct profile_tables tables;
 	uint8_t continuous;
 	uint8_t interrupted; /* stopped before its planned end */

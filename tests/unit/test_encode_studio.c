@@ -4,6 +4,7 @@
  * app and indexer were recorded to accept and refuse, then against what we write.
  */
 #include "pp/encode.h"
+#include "pp/proc_cloud.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -431,6 +432,8 @@ static void our_file_obeys_every_rule(void **state)
 	profile->meta.busy_pct = -1;
 	profile->meta.mem_pct = -1;
 	profile->meta.continuous = 1;
+	check_file(profile, &host, NULL);
+	host.cloud = &(struct cloud_facts){ .provider = "aws", .instance_type = "m5.large" };
 	check_file(profile, &host, NULL);
 	assert_int_equal(profile__new(&empty), 0);
 	check_file(empty, &host, NULL);

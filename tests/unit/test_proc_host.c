@@ -3,6 +3,7 @@
  * Facts of a machine, read from made-up trees in tests/data/sysroot: host is a usual one with two
  * interfaces, bare has little more than a name.
  */
+#include "pp/proc_cloud.h"
 #include "pp/proc_host.h"
 
 #include <arpa/inet.h>
@@ -15,6 +16,7 @@
 
 #include <cmocka.h>
 
+#include "pp/base/cleanup.h"
 #include "pp/base/sysroot.h"
 
 static struct host_facts read_facts(const char *tree)
@@ -105,9 +107,78 @@ static void the_run_mode_follows_the_deployment(void **state)
 	assert_string_equal(read_facts("tests/data/sysroot/bare").run_mode, "k8s");
 }
 
+static int read_cloud(int (*read)(const char *text, size_t len, struct cloud_facts *ret_facts),
+		      const char *text, struct cloud_facts *ret_facts)
+{
+	return read(text, strlen(text), ret_facts);
+}
+
+static void clouds_tell_the_type_of_the_instance(void **state)
+{
+	struct cloud_facts facts;
+
+	assert_int_equal(
+		read_cloud(
+			cloud_facts__read_aws,
+			"{\"accountId\":\"123\",\"instanceType\":\"m5.large\",\"instanceId\":\"i-0ab\","
+			"\"region\":\"eu-west-1\",\"availabilityZone\":\"eu-west-1b\",\"kernelId\":null}",
+			&facts),
+		0);
+	assert_string_equal(facts.provider, "aws");
+	assert_string_equal(facts.instance_type, "m5.large");
+	assert_string_equal(facts.instance_id, "i-0ab");
+	assert_string_equal(facts.region, "eu-west-1");
+	assert_string_equal(facts.zone, "eu-west-1b");
+	assert_int_equal(
+		read_cloud(cloud_facts__read_gcp,
+			   "{\"id\":4520031799277581759,\"zone\":\"projects/1/zones/us-central1-a\","
+			   "\"machineType\":\"projects/1/machineTypes/n2-standard-4\"}",
+			   &facts),
+		0);
+	assert_string_equal(facts.provider, "gcp");
+	assert_string_equal(facts.instance_type, "n2-standard-4");
+	assert_string_equal(facts.instance_id, "4520031799277581759");
+	assert_string_equal(facts.region, "us-central1");
+	assert_string_equal(facts.zone, "us-central1-a");
+	assert_int_equal(
+		read_cloud(cloud_facts__read_azure,
+			   "{\"location\":\"westeurope\",\"vmId\":\"02aab8a4-74ef\",\"zone\":\"\","
+			   "\"vmSize\":\"Standard_D4s_v5\"}",
+			   &facts),
+		0);
+	assert_string_equal(facts.provider, "azure");
+	assert_string_equal(facts.instance_type, "Standard_D4s_v5");
+	assert_string_equal(facts.region, "westeurope");
+	assert_string_equal(facts.zone, "");
+}
+
+static void what_is_no_answer_of_a_cloud_is_refused(void **state)
+{
+	static const char *const bad[] = {
+		"",
+		"<html>",
+		"[]",
+		"{}",
+		"{\"instanceType\":7}",
+		"{\"instanceType\":\"\"}",
+		"{\"instanceType\":null}",
+		"{\"instanceType\":\"a b\"}",
+		"{\"instanceType\":\"a\\nb\"}",
+		"{\"instanceType\":\"m5\",\"instanceId\":[1]}",
+		"{\"instanceType\":\"0123456789012345678901234567890123456789012345678901234567890123\"}",
+	};
+	struct cloud_facts facts;
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		if (read_cloud(cloud_facts__read_aws, bad[i], &facts) != -EBADMSG)
+			fail_msg("'%s' was taken", bad[i]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(clouds_tell_the_type_of_the_instance),
+		cmocka_unit_test(what_is_no_answer_of_a_cloud_is_refused),
 		cmocka_unit_test(a_usual_host_says_everything),
 		cmocka_unit_test(the_address_is_of_the_default_interface),
 		cmocka_unit_test(a_host_without_hardware_address_gets_a_lasting_one),

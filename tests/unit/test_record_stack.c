@@ -252,10 +252,27 @@ static void a_young_child_is_seen_in_its_parents_mappings(void **state)
 	assert_string_equal(said(rig), "a.so+0x100 app+0x100r complete");
 }
 
+static void memory_in_use_is_an_average(void **state)
+{
+	const struct session_spec spec = { .rate_hz = 99 };
+	const struct collect_stats stats = { .clock = "cpu-clock" };
+	struct rig *rig = *state;
+
+	put(rig, "proc/meminfo", "MemTotal: 1000 kB\nMemAvailable: 900 kB\n");
+	window__read_memory(&rig->window);
+	put(rig, "proc/meminfo", "MemTotal: 1000 kB\n"); /* an old kernel's, or rubbish */
+	window__read_memory(&rig->window);
+	put(rig, "proc/meminfo", "MemTotal: 1000 kB\nMemAvailable: 700 kB\n");
+	assert_int_equal(window__close(&rig->window, &rig->root, &stats, &spec), 0);
+	assert_true(rig->window.profile->meta.mem_pct > 19.99 &&
+		    rig->window.profile->meta.mem_pct < 20.01);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		RIG_TEST(a_walk_to_the_end_rule_is_complete),
+		RIG_TEST(memory_in_use_is_an_average),
 		RIG_TEST(what_the_kernel_says_of_frames_is_kept),
 		RIG_TEST(without_an_epoch_every_caller_was_guessed),
 		RIG_TEST(a_page_that_was_not_loaded_never_makes_a_complete_stack),

@@ -48,6 +48,7 @@ struct daemon {
 	struct collect *collect;
 	struct record *record;
 	struct net *net;
+	struct daemon_cloud *cloud; /* NULL: not asked */
 	struct container_names *container_names;
 	struct container_inventory *inventory;
 	struct ship *ship;
@@ -97,6 +98,11 @@ void daemon_headers__clear(struct daemon_headers *self);
 
 /* quiet.c: an exit code */
 int daemon__watch_quiet_hours(struct daemon *self);
+
+/* cloud.c: an exit code; whatever is answered comes later. */
+struct daemon_cloud;
+int daemon__ask_cloud(struct daemon *self);
+void daemon_cloud__free(struct daemon_cloud *self); /* after the last profile was encoded */
 
 /* notify.c */
 void daemon_notify__open(struct daemon_notify *self);

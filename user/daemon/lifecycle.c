@@ -347,6 +347,7 @@ static void clear(struct daemon *self)
 	ship__free(self->ship);
 	container_inventory__free(self->inventory);
 	container_names__free(self->container_names);
+	daemon_cloud__free(self->cloud);
 	net__free(self->net);
 	record__free(self->record);
 	collect__free(self->collect);
@@ -362,12 +363,19 @@ static void clear(struct daemon *self)
 
 int daemon__run(struct daemon *self, const struct config *config)
 {
-	int (*const steps[])(struct daemon *) = { take_places,	 read_settings,
-						  describe_host, start_loop,
-						  start_net,	 start_profiler,
-						  start_ship,	 start_logs,
-						  start_control, daemon__watch_quiet_hours,
-						  daemon__serve, daemon_notify__ready };
+	int (*const steps[])(struct daemon *) = { take_places,
+						  read_settings,
+						  describe_host,
+						  start_loop,
+						  start_net,
+						  daemon__ask_cloud,
+						  start_profiler,
+						  start_ship,
+						  start_logs,
+						  start_control,
+						  daemon__watch_quiet_hours,
+						  daemon__serve,
+						  daemon_notify__ready };
 	int code = DAEMON_DONE;
 
 	memset(self, 0, sizeof(*self));

@@ -19,6 +19,7 @@
 #include "pp/base/intern.h"
 #include "pp/base/json.h"
 #include "pp/encode.h"
+#include "pp/proc_cloud.h"
 #include "pp/profile.h"
 
 /* Text of the host made valid UTF-8; never empty, since the web app wants text everywhere. */
@@ -103,7 +104,31 @@ static int add_run_arguments(struct json_object *json, const struct profile *pro
 	return json__add(json, "run_arguments", arguments);
 }
 
-static int add_host_texts(struct json_object *json, const struct encode_host *host)
+/* Where there is no cloud, null would be refused. */
+static int add_cloud(struct json_object *json, const struct cloud_facts *cloud)
+{
+	struct json_object *info;
+	int err;
+
+	if (!cloud)
+		return 0;
+	info = json__new_object();
+	err = info ? json__add_str(info, "instance_type", cloud->instance_type) : -ENOMEM;
+	if (!err && cloud->instance_id[0])
+		err = json__add_str(info, "instance_id", cloud->instance_id);
+	if (!err && cloud->region[0])
+		err = json__add_str(info, "region", cloud->region);
+	if (!err && cloud->zone[0])
+		err = json__add_str(info, "zone", cloud->zone);
+	if (err) {
+		json__put(info);
+		return err;
+	}
+	return json__add(json, "cloud_info", info);
+}
+
+static int add_host_texts(struct json_object *json, const struct encode_host *host,
+			  const struct cloud_facts *cloud)
 {
 	const struct {
 		const char *name;
@@ -120,7 +145,7 @@ static int add_host_texts(struct json_object *json, const struct encode_host *ho
 		{ "hardware_type", host->hardware_type },
 		{ "libc_type", host->libc_type },
 		{ "libc_version", host->libc_version },
-		{ "cloud_provider", host->cloud_provider[0] ? host->cloud_provider : "unknown" },
+		{ "cloud_provider", cloud ? cloud->provider : "unknown" },
 		{ "run_mode", host->run_mode[0] ? host->run_mode : "standalone_executable" },
 		{ "deployment_type",
 		  host->deployment_type[0] ? host->deployment_type : "instances" },
@@ -138,10 +163,13 @@ static int add_metadata(struct json_object *json, const struct profile *profile,
 			const struct encode_host *host)
 {
 	struct json_object *metadata = json__new_object();
+	const struct cloud_facts *cloud = __atomic_load_n(&host->cloud, __ATOMIC_ACQUIRE);
 	struct profile_totals totals;
-	int err = metadata ? add_host_texts(metadata, host) : -ENOMEM;
+	int err = metadata ? add_host_texts(metadata, host, cloud) : -ENOMEM;
 
 	profile__totals(profile, &totals);
+	if (!err)
+		err = add_cloud(metadata, cloud);
 	if (!err)
 		err = add_time(metadata, "spawn_time", host->spawn_real_ns);
 	if (!err)

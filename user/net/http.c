@@ -307,6 +307,8 @@ static int net_call__set_body(struct net_call *self, const struct http_request *
 				 (curl_off_t)request->body_len);
 		code = curl_easy_setopt(self->easy, CURLOPT_COPYPOSTFIELDS,
 					request->body_len ? request->body : "");
+	} else if (!strcmp(request->method, "PUT") && !request->body_len) {
+		code = curl_easy_setopt(self->easy, CURLOPT_CUSTOMREQUEST, "PUT");
 	} else if (strcmp(request->method, "GET")) {
 		return -EINVAL;
 	}

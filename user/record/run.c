@@ -87,6 +87,8 @@ static void tick(struct record_run *self, uint64_t now_ns)
 	uint64_t elapsed_ns = now_ns - self->begin_ns;
 	struct collect_stats stats;
 
+	if (self->window.profile)
+		window__read_memory(&self->window);
 	if (elapsed_ns >= TICK_MS * 1000000ull && !self->waits_for_groups)
 		tell_sampling(self); /* a second without a sample: it is on all the same */
 	if (!self->ops.progress)

@@ -53,6 +53,34 @@ static void usage__read(const struct sysroot *root, struct usage *ret_usage)
 	host__read_ticks(root, &ret_usage->host_idle_ticks, &ret_usage->host_total_ticks);
 }
 
+static double mem_used_pct(const struct sysroot *root)
+{
+	_auto_buf_ struct buf text;
+	const char *total, *available;
+	double total_kb, available_kb;
+
+	buf__init(&text, 16 << 10);
+	if (sysroot__read(root, &text, "proc/meminfo") || !text.data)
+		return -1;
+	total = strstr(text.data, "MemTotal:");
+	available = strstr(text.data, "MemAvailable:");
+	if (!total || !available)
+		return -1;
+	total_kb = strtod(total + strlen("MemTotal:"), NULL);
+	available_kb = strtod(available + strlen("MemAvailable:"), NULL);
+	return total_kb > 0 ? 100.0 * (total_kb - available_kb) / total_kb : -1;
+}
+
+void window__read_memory(struct window *self)
+{
+	double pct = mem_used_pct(self->root);
+
+	if (pct < 0)
+		return;
+	self->mem_pct_sum += pct;
+	self->mem_cnt++;
+}
+
 int window__begin(struct window *self, const struct sysroot *root, struct container_names *names)
 {
 	int err;
@@ -61,6 +89,7 @@ int window__begin(struct window *self, const struct sysroot *root, struct contai
 	self->root = root;
 	self->names = names;
 	usage__read(root, &self->begin);
+	window__read_memory(self);
 	err = proc_table__new(root, &self->table);
 	if (!err)
 		err = profile__new(&self->profile);
@@ -206,25 +235,7 @@ static void fill_account(struct window *self, const struct collect_stats *stats,
 		account->missed_idle = missed_idle(stats, idle_ticks, account->missed);
 }
 
-static double mem_used_pct(const struct sysroot *root)
-{
-	_auto_buf_ struct buf text;
-	const char *total, *available;
-	double total_kb, available_kb;
-
-	buf__init(&text, 16 << 10);
-	if (sysroot__read(root, &text, "proc/meminfo") || !text.data)
-		return -1;
-	total = strstr(text.data, "MemTotal:");
-	available = strstr(text.data, "MemAvailable:");
-	if (!total || !available)
-		return -1;
-	total_kb = strtod(total + strlen("MemTotal:"), NULL);
-	available_kb = strtod(available + strlen("MemAvailable:"), NULL);
-	return total_kb > 0 ? 100.0 * (total_kb - available_kb) / total_kb : -1;
-}
-
-static void fill_usage(struct window *self, const struct sysroot *root, const struct usage *now)
+static void fill_usage(struct window *self, const struct usage *now)
 {
 	struct profile_meta *meta = &self->profile->meta;
 	uint64_t total = now->host_total_ticks - self->begin.host_total_ticks;
@@ -236,7 +247,8 @@ static void fill_usage(struct window *self, const struct sysroot *root, const st
 	meta->duration_ns = now->mono_ns - self->begin.mono_ns;
 	meta->user_cpu_ns = now->own_cpu_ns - self->begin.own_cpu_ns;
 	meta->busy_pct = total ? 100.0 * (total - min_of(idle, total)) / total : -1;
-	meta->mem_pct = mem_used_pct(root);
+	window__read_memory(self);
+	meta->mem_pct = self->mem_cnt ? self->mem_pct_sum / self->mem_cnt : -1;
 	getrusage(RUSAGE_SELF, &rusage);
 	meta->rss_peak_bytes = (uint64_t)rusage.ru_maxrss * 1024;
 }
@@ -251,7 +263,7 @@ int window__close(struct window *self, const struct sysroot *root,
 
 	usage__read(root, &now);
 	fill_account(self, stats, spec->idle, now.host_idle_ticks - self->begin.host_idle_ticks);
-	fill_usage(self, root, &now);
+	fill_usage(self, &now);
 	meta->rate_hz = stats->rate_hz;
 	meta->cpu_cnt = stats->cpu_cnt;
 	meta->continuous = spec->continuous;

@@ -76,6 +76,8 @@ struct window {
 	struct profile *profile; /* owned until finished */
 	struct proc_table *table; /* owned: maps are read anew in each window */
 	struct usage begin;
+	double mem_pct_sum; /* of mem_cnt readings */
+	uint32_t mem_cnt;
 	struct unwinder_mark mark;
 	int err; /* first failure to keep a count; what it was counted as is in dropped */
 	uint64_t dropped;
@@ -101,6 +103,8 @@ void window__clear_containers(struct window *self);
 enum belonging window__belongs(struct window *self, const struct proc_id *id);
 /* Ids become names where these are known (names may be NULL). 0, -ENOMEM. */
 int profile__name_containers(struct profile *profile, struct container_names *names);
+/* One more reading of the memory in use, for its average. */
+void window__read_memory(struct window *self);
 /* Fills in account and meta. */
 int window__close(struct window *self, const struct sysroot *root,
 		  const struct collect_stats *stats, const struct session_spec *spec);
