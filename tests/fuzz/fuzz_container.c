@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What is read about containers: the first byte says as what. g: a cgroup file, d: docker's JSON, else CRI.
+ * What is read about containers: the first byte says as what. g: a cgroup file, d: docker's JSON, k: the kubelet's, else CRI.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 			abort();
 		break;
 	case 'd': (void)docker__read((const char *)data, len, "x", look, NULL); break;
+	case 'k': (void)kubelet__read((const char *)data, len, look, NULL); break;
 	case 's': (void)cri__read_sandboxes(data, len, "x", look, NULL); break;
 	default: (void)cri__read_containers(data, len, "x", look, NULL);
 	}

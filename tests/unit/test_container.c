@@ -114,6 +114,52 @@ static int keep(void *arg, const struct container_facts *facts)
 	return 0;
 }
 
+struct told {
+	struct container_facts rows[4];
+	uint32_t cnt;
+};
+
+static int tell(void *arg, const struct container_facts *facts)
+{
+	struct told *told = arg;
+
+	assert_true(told->cnt < 4);
+	told->rows[told->cnt++] = *facts;
+	return 0;
+}
+
+static void the_kubelet_tells_pods(void **state)
+{
+	static const char text[] =
+		"{\"kind\":\"PodList\",\"items\":[7,{},{\"metadata\":{\"name\":\"cart-7f8d9c6b5-abcde\","
+		"\"namespace\":\"shop\",\"uid\":\"" UID
+		"\",\"labels\":{\"io.kubernetes.pod.name\":\"other\","
+		"\"x\":null}},\"status\":{\"containerStatuses\":[{\"name\":\"web\",\"restartCount\":3,"
+		"\"containerID\":\"containerd://" ID_A "\"},{\"name\":\"soon\"},{\"name\":\"bad\","
+		"\"containerID\":\"containerd://12\"},{\"name\":\"side\",\"restartCount\":-1,"
+		"\"containerID\":\"new://" ID_B "\"}],\"initContainerStatuses\":null}},"
+		"{\"metadata\":{\"name\":\"db-0\",\"namespace\":\"shop\",\"labels\":{\"app\":\"database\"}},"
+		"\"status\":{\"initContainerStatuses\":[{\"name\":\"init\",\"containerID\":\"cri-o://" ID_B
+		"\"}]}}]}";
+	struct told told = { 0 };
+	char name[400];
+
+	assert_int_equal(kubelet__read(text, sizeof(text) - 1, tell, &told), 0);
+	assert_int_equal(told.cnt, 3);
+	assert_string_equal(container_facts__raw_name(&told.rows[0], name, sizeof(name)),
+			    "k8s_web_cart-7f8d9c6b5-abcde_shop_" UID "_3");
+	assert_string_equal(told.rows[0].workload, "cart");
+	assert_string_equal(told.rows[0].runtime, "containerd");
+	assert_string_equal(told.rows[0].id, ID_A);
+	assert_string_equal(told.rows[1].name, "side");
+	assert_string_equal(told.rows[1].runtime, "kubernetes");
+	assert_string_equal(told.rows[2].pod_name, "db-0");
+	assert_string_equal(told.rows[2].workload, "database");
+	assert_int_equal(kubelet__read("{}", 2, tell, &told), -EBADMSG);
+	assert_int_equal(kubelet__read("[]", 2, tell, &told), -EBADMSG);
+	assert_int_equal(kubelet__read("{\"items\"", 8, tell, &told), -EBADMSG);
+}
+
 static void docker_tells_names_and_labels(void **state)
 {
 	static const char body[] =
@@ -296,6 +342,7 @@ int main(void)
 		cmocka_unit_test(the_pod_of_a_path_is_the_innermost),
 		cmocka_unit_test(what_is_no_list_of_cgroups_is_damage),
 		cmocka_unit_test(a_workload_is_a_label_or_the_pod_without_its_suffix),
+		cmocka_unit_test(the_kubelet_tells_pods),
 		cmocka_unit_test(docker_tells_names_and_labels),
 		cmocka_unit_test(cri_tells_containers_and_sandboxes),
 		cmocka_unit_test(what_is_no_id_is_left_out),

@@ -27,6 +27,9 @@ size_t container_path__pod_len(const char *path);
 /* Is the container one of the group ("pod:shop/cart-7f": session_spec__add_group)? */
 bool container_group__has(const char *group, const struct container_facts *facts);
 
+/* The kubelet's /pods. */
+int kubelet__read(const char *body, size_t len, facts_fn fn, void *arg);
+
 /* Sets the id if it is one: 64 hexadecimal digits. */
 bool facts__set_id(struct container_facts *self, const char *id, size_t len);
 /* A label of a container or pod: fills in what the label tells. key and value: not NUL-terminated. */

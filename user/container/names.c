@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Container names by id: what the runtimes said last, and when to ask again. All runtimes whose sockets are here
+ * Container names by id: what the runtimes (or the kubelet) said last, and when to ask again. All runtimes whose sockets are here
  * are asked for all their containers at once: one request serves every id that is new, and churn costs no more than
  * one round in 2 s. What no runtime knew is not asked for again for a while. What went away stays known until
  * room is needed: its last samples may still be on their way. Loop thread only.
@@ -35,18 +35,23 @@
 #define SOCKET_BYTES	 108 /* sun_path */
 #define HASH_SEED	 0x636f6e7461696e65ull
 
-enum protocol { PROTOCOL_CRI, PROTOCOL_DOCKER };
+#define KUBELET_ROUND_MS 2000 /* all pods of a node are a megabyte */
+#define ACCOUNT		 "var/run/secrets/kubernetes.io/serviceaccount/"
+#define TOKEN_BYTES	 8192
+
+enum protocol { PROTOCOL_CRI, PROTOCOL_DOCKER, PROTOCOL_KUBELET };
 
 static const struct engine_kind {
 	const char *runtime;
 	enum protocol protocol;
-	const char *socket; /* below the root */
+	const char *socket; /* below the root; the kubelet's: the token for it */
 } kinds[] = {
 	{ "containerd", PROTOCOL_CRI, "run/containerd/containerd.sock" },
 	{ "containerd", PROTOCOL_CRI, "run/k3s/containerd/containerd.sock" },
 	{ "cri-o", PROTOCOL_CRI, "run/crio/crio.sock" },
 	{ "docker", PROTOCOL_DOCKER, "run/docker.sock" },
 	{ "podman", PROTOCOL_DOCKER, "run/podman/podman.sock" },
+	{ "kubelet", PROTOCOL_KUBELET, ACCOUNT "token" }, /* the last: asked if no CRI answers */
 };
 
 struct engine {
@@ -71,7 +76,9 @@ struct unknown {
 };
 
 struct container_names {
+	struct loop *loop; /* borrowed */
 	struct net *net; /* borrowed */
+	struct net *kubelet_net; /* with the cluster's CA; NULL: not needed yet */
 	const struct sysroot *root; /* borrowed */
 	struct loop_timer *next_round; /* runs while an id waits for one */
 	struct engine engines[ARRAY_SIZE(kinds)];
@@ -108,6 +115,7 @@ int container_names__new(struct loop *loop, struct net *net, const struct sysroo
 
 	if (!self)
 		return -ENOMEM;
+	self->loop = loop;
 	self->net = net;
 	self->root = root;
 	if (loop_timer__new(loop, on_next_round, self, &self->next_round)) {
@@ -131,6 +139,7 @@ void container_names__free(struct container_names *self)
 		for (size_t c = 0; c < ARRAY_SIZE(self->engines[i].calls); c++)
 			if (self->engines[i].calls[c])
 				net_call__cancel(self->engines[i].calls[c]);
+	net__free(self->kubelet_net);
 	loop_timer__free(self->next_round);
 	free(self->known);
 	hash_index__clear(&self->by_id);
@@ -219,6 +228,8 @@ static int read_answer(struct engine *self, bool is_sandbox, const struct http_r
 		return reply->err;
 	if (reply->status != 200)
 		return -EPROTO;
+	if (self->kind->protocol == PROTOCOL_KUBELET)
+		return kubelet__read(reply->body, reply->body_len, take_facts, self->names);
 	if (self->kind->protocol == PROTOCOL_DOCKER)
 		return docker__read(reply->body, reply->body_len, runtime, take_facts, self->names);
 	if (is_sandbox)
@@ -244,7 +255,10 @@ static void on_answer(struct engine *self, bool is_sandbox, const struct http_re
 	}
 	metric__add(METRIC_CONTAINER_LOOKUPS_FAILED, 1);
 	if (!self->has_failed)
-		log_info("container: no names from '%s': %s", self->kind->socket, errname(err));
+		log_info("container: no names from '%s': %s",
+			 self->kind->protocol == PROTOCOL_KUBELET ? self->kind->runtime :
+								    self->kind->socket,
+			 errname(err));
 	self->has_failed = true;
 	self->is_alpha = false;
 }
@@ -284,11 +298,82 @@ static void send(struct engine *self, const char *path, const char *url, bool is
 		metric__add(METRIC_CONTAINER_LOOKUPS, 1);
 }
 
+static bool has_cri(const struct container_names *self)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(self->engines); i++)
+		if (self->engines[i].kind->protocol == PROTOCOL_CRI && self->engines[i].is_there &&
+		    !self->engines[i].has_failed)
+			return true;
+	return false;
+}
+
+/* As a DaemonSet is told by the downward API, else this host itself; tokens rotate, so each time anew. */
+static int kubelet_words(const struct container_names *self, char url[96],
+			 char authorization[TOKEN_BYTES])
+{
+	static const char *const names[] = { "HOST_IP", "NODE_IP", "NODE_NAME" };
+	static const char begin[] = "Authorization: Bearer ";
+	const char *host = NULL;
+
+	for (size_t i = 0; i < ARRAY_SIZE(names) && (!host || !*host); i++)
+		host = getenv(names[i]);
+	if (!host || !*host || strlen(host) > 64)
+		host = "127.0.0.1";
+	snprintf(url, 96, strchr(host, ':') ? "https://[%s]:10250/pods" : "https://%s:10250/pods",
+		 host);
+	memcpy(authorization, begin, sizeof(begin));
+	return sysroot__line(self->root, authorization + sizeof(begin) - 1,
+			     TOKEN_BYTES - sizeof(begin), "%s", ACCOUNT "token");
+}
+
+/* The node's own certificate must be of the cluster: nobody else gets the token. */
+static int open_kubelet_net(struct container_names *self)
+{
+	char ca[SOCKET_BYTES];
+	const struct net_options options = { .ca_bundle = ca, .proxy = "none" };
+	const char *path;
+	int err;
+
+	if (self->kubelet_net)
+		return 0;
+	err = sysroot__path(self->root, ACCOUNT "ca.crt", ca, sizeof(ca));
+	if (!err)
+		err = net__new(self->loop, &options, &self->kubelet_net);
+	return err ? err : net__load_files(self->kubelet_net, &path);
+}
+
+static void ask_kubelet(struct engine *self)
+{
+	struct container_names *names = self->names;
+	char url[96], authorization[TOKEN_BYTES];
+	const char *const headers[] = { authorization, NULL };
+	const struct http_request request = { .method = "GET",
+					      .url = url,
+					      .headers = headers,
+					      .timeout_ms = TIMEOUT_MS,
+					      .reply_max_bytes = ANSWER_BYTES_MAX };
+
+	self->is_there = !has_cri(names) && !kubelet_words(names, url, authorization);
+	if (!self->is_there)
+		return;
+	names->next_round_ns = clock_mono_ns() + KUBELET_ROUND_MS * NS_PER_MS;
+	if (open_kubelet_net(names) ||
+	    net__send(names->kubelet_net, &request, on_containers, self, &self->calls[0]))
+		metric__add(METRIC_CONTAINER_LOOKUPS_FAILED, 1);
+	else
+		metric__add(METRIC_CONTAINER_LOOKUPS, 1);
+	explicit_bzero(authorization, sizeof(authorization));
+}
+
 static void ask_engine(struct engine *self)
 {
 	const char *version = self->is_alpha ? "v1alpha2" : "v1";
 	char path[SOCKET_BYTES], url[96];
 
+	if (self->kind->protocol == PROTOCOL_KUBELET) {
+		ask_kubelet(self);
+		return;
+	}
 	self->is_there = !find_socket(self->names, self->kind, path);
 	if (!self->is_there)
 		return;
