@@ -96,6 +96,8 @@ const char *config_origin__name(enum config_origin origin);
 	  "allowed targets: host, pids")                                                           \
 	X(POLICY_QUIET_HOURS, "policy_quiet_hours", "PULSEPROF_POLICY_QUIET_HOURS", STR, 11, "",   \
 	  "no runs then: 22:00-06:00, local time")                                                 \
+	X(DEBUGINFOD_URLS, "debuginfod_urls", "PULSEPROF_DEBUGINFOD_URLS", STR, 4000, "",          \
+	  "servers to fetch debug files from, in turn")                                            \
 	X(CLOUD_METADATA, "cloud_metadata", "PULSEPROF_CLOUD_METADATA", BOOL, 0, "no",             \
 	  "ask AWS, GCP, Azure for the instance type")                                             \
 	X(LONG_POLL, "long_poll", "PULSEPROF_LONG_POLL", BOOL, 0, "yes",                           \

@@ -61,7 +61,10 @@ struct json_object;
 	X(INVENTORY_LEFT_OUT, "inventory_left_out",                                               \
 	  "processes in containers that heartbeats had no room for")                              \
 	X(LINES_MISSING, "lines_missing",                                                         \
-	  "files whose debug information was damaged or took too long")
+	  "files whose debug information was damaged or took too long")                           \
+	X(DEBUG_FILES_FETCHED, "debug_files_fetched", "debug files fetched from debuginfod")      \
+	X(DEBUG_FILES_FAILED, "debug_files_failed",                                               \
+	  "debug files that no debuginfod server gave, or a wrong one")
 enum metric_id {
 #define X(id, name, text) METRIC_##id,
 	PP_METRICS(X)

@@ -30,6 +30,8 @@ struct http_request {
 	uint32_t timeout_ms;
 	size_t reply_max_bytes;
 	const char *unix_socket; /* a path to connect to instead of the URL's host; NULL: none */
+	bool to_fd; /* the body goes to reply_fd (borrowed until fn) as it comes, of whatever status, not to body */
+	int reply_fd;
 	bool is_http2; /* without asking for it first, as gRPC servers want it on a socket */
 };
 

@@ -19,6 +19,8 @@ struct reader;
  */
 int reader__new(struct reader **ret_reader);
 void reader__free(struct reader *self);
+/* Its requests look there for debug files, too (symbol_debuginfod.h). dir is copied; NULL: nowhere. -ENOMEM. */
+int reader__use_debug_dir(struct reader *self, const char *dir);
 void reader__rest(struct reader *self);
 /*
  * A symbol_run_fn; arg is the reader. One thread at a time. What goes wrong is in ret_result->err: -ETIMEDOUT

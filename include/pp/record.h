@@ -15,6 +15,7 @@
 struct loop;
 struct collect;
 struct container_names;
+struct debuginfod;
 struct sysroot;
 struct profile;
 struct record;
@@ -38,6 +39,9 @@ struct record_ops {
 struct record_options {
 	const char *cache_dir; /* for unwind tables; borrowed during the call; NULL: none on disk */
 	bool has_reader; /* main knows reader.h: files are read by a process of their own, else by this one */
+	const char *
+		debug_dir; /* of fetched debug files; borrowed during the call; NULL: none. Needs has_reader. */
+	struct debuginfod *debuginfod; /* borrowed; told what has no names; NULL: nobody is */
 	struct container_names *container_names; /* borrowed; NULL: containers go by their ids */
 };
 

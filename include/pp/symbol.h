@@ -34,6 +34,8 @@ struct symbol_request {
 	const struct sysroot *host; /* borrowed; NULL: not looked for */
 	int root_fd;
 	const char *path; /* of the file below root_fd; borrowed; NULL: not known */
+	const char *
+		debug_dir; /* BUILD_ID.debug files of the host's are there, too; borrowed; NULL: none */
 	bool wants_places; /* source lines and inlined functions, too: takes long */
 };
 

@@ -135,23 +135,28 @@ static int watch_command(struct recording *self)
 			    &self->command_io);
 }
 
-/* Converted unwind tables are kept with the daemon's, if that is there and we may write. NULL: nowhere. */
-static char *cache_dir(void)
+/*
+ * Converted unwind tables are kept with the daemon's, and debug files that it fetched are used, if that is there and we
+ * may write. NULL: nowhere.
+ */
+static char *state_place(const char *name)
 {
 	const char *env = getenv("PULSEPROF_STATE_DIR");
 	const char *state_dir = env && *env ? env : "/var/lib/pulseprof";
 	char *dir;
 
 	if (faccessat(AT_FDCWD, state_dir, W_OK, AT_EACCESS) ||
-	    asprintf(&dir, "%s/unwind", state_dir) < 0)
+	    asprintf(&dir, "%s/%s", state_dir, name) < 0)
 		return NULL;
 	return dir;
 }
 
 static int prepare(struct recording *self)
 {
-	_auto_free_ char *tables = cache_dir();
-	struct record_options options = { .cache_dir = tables, .has_reader = true };
+	_auto_free_ char *tables = state_place("unwind"), *debug = state_place("debug");
+	struct record_options options = { .cache_dir = tables,
+					  .debug_dir = debug,
+					  .has_reader = true };
 	const struct net_options net_options = { 0 };
 	const char *why = "";
 	int err;

@@ -50,6 +50,7 @@ struct daemon {
 	struct net *net;
 	struct daemon_cloud *cloud; /* NULL: not asked */
 	struct container_names *container_names;
+	struct debuginfod *debuginfod; /* NULL: nothing is fetched */
 	struct container_inventory *inventory;
 	struct ship *ship;
 	struct ship_logs *logs; /* NULL unless asked for */

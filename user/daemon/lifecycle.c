@@ -29,6 +29,7 @@
 #include "pp/rpc.h"
 #include "pp/ship.h"
 #include "pp/ship_logs.h"
+#include "pp/symbol_debuginfod.h"
 
 #define LOCK_NAME	 "pulseprofd.lock"
 #define HEARTBEAT_WAIT_S 25 /* below what proxies usually allow a server */
@@ -176,12 +177,28 @@ static int start_loop(struct daemon *self)
 	return DAEMON_FAILED;
 }
 
+static int start_debuginfod(struct daemon *self, const char *dir)
+{
+	const char *urls = config__str(self->config, CONFIG_DEBUGINFOD_URLS);
+	int err;
+
+	if (!*urls)
+		return DAEMON_DONE;
+	err = dir ? debuginfod__new(self->net, urls, dir, &self->debuginfod) : -ENOMEM;
+	if (!err)
+		return DAEMON_DONE;
+	log_error("daemon: debuginfod_urls '%s' with directory '%s': %s", urls, dir ? dir : "",
+		  errname(err));
+	return err == -EINVAL ? DAEMON_USAGE : DAEMON_FAILED;
+}
+
 /* Loaded once, for the life of the daemon. */
 static int start_profiler(struct daemon *self)
 {
 	struct record_options options = { .has_reader = true };
 	const char *why = "";
-	char *cache_dir _auto_free_ = NULL;
+	const char *state_dir = config__str(self->config, CONFIG_STATE_DIR);
+	char *cache_dir _auto_free_ = NULL, *debug_dir _auto_free_ = NULL;
 	int err = collect__new(self->loop, &self->root, NULL, &self->collect, &why);
 
 	if (err) {
@@ -191,8 +208,14 @@ static int start_profiler(struct daemon *self)
 									       DAEMON_FAILED;
 	}
 	/* without it tables are made anew after each start */
-	if (asprintf(&cache_dir, "%s/unwind", config__str(self->config, CONFIG_STATE_DIR)) >= 0)
+	if (asprintf(&cache_dir, "%s/unwind", state_dir) >= 0)
 		options.cache_dir = cache_dir;
+	if (asprintf(&debug_dir, "%s/debug", state_dir) >= 0)
+		options.debug_dir = debug_dir;
+	err = start_debuginfod(self, debug_dir);
+	options.debuginfod = self->debuginfod;
+	if (err)
+		return err;
 	err = container_names__new(self->loop, self->net, &self->root, &self->container_names);
 	options.container_names = self->container_names;
 	if (!err)
@@ -348,8 +371,9 @@ static void clear(struct daemon *self)
 	container_inventory__free(self->inventory);
 	container_names__free(self->container_names);
 	daemon_cloud__free(self->cloud);
-	net__free(self->net);
 	record__free(self->record);
+	debuginfod__free(self->debuginfod);
+	net__free(self->net);
 	collect__free(self->collect);
 	for (uint32_t i = 0; i < DAEMON_SIGNALS_MAX; i++)
 		loop_signal__free(self->signals[i]);

@@ -19,6 +19,7 @@
 #include "pp/base/buf.h"
 #include "pp/base/cleanup.h"
 #include "pp/base/err.h"
+#include "pp/base/file.h"
 #include "pp/base/log.h"
 #include "pp/base/loop.h"
 
@@ -47,6 +48,10 @@ struct net_call {
 	CURL *easy;
 	struct curl_slist *headers;
 	struct buf body;
+	bool to_fd; /* instead of body */
+	int reply_fd; /* borrowed */
+	int file_err;
+	uint64_t file_bytes, file_max_bytes;
 	size_t reply_headers_bytes;
 	bool too_big;
 	http_done_fn fn;
@@ -144,8 +149,16 @@ static int on_socket_change(CURL *easy, curl_socket_t fd, int what, void *arg, v
 static size_t on_body(char *data, size_t size, size_t cnt, void *arg)
 {
 	struct net_call *call = arg;
-	int err = buf__append(&call->body, data, size * cnt);
+	int err;
 
+	if (call->to_fd) {
+		call->file_bytes += size * cnt;
+		call->too_big = call->file_bytes > call->file_max_bytes;
+		if (!call->too_big && !call->file_err)
+			call->file_err = file__write_all(call->reply_fd, data, size * cnt);
+		return call->too_big || call->file_err ? 0 : size * cnt;
+	}
+	err = buf__append(&call->body, data, size * cnt);
 	call->too_big = call->too_big || err == -E2BIG;
 	return err ? 0 : size * cnt;
 }
@@ -431,6 +444,9 @@ int net__send(struct net *self, const struct http_request *request, http_done_fn
 	call->fn = fn;
 	call->arg = arg;
 	buf__init(&call->body, request->reply_max_bytes);
+	call->to_fd = request->to_fd;
+	call->reply_fd = request->reply_fd;
+	call->file_max_bytes = request->reply_max_bytes;
 	call->easy = curl_easy_init();
 	if (!call->easy)
 		err = -ENOMEM;
@@ -460,6 +476,8 @@ static int errno_of(const struct net_call *call, CURLcode code)
 
 	if (call->too_big)
 		return -E2BIG;
+	if (call->file_err)
+		return call->file_err;
 	switch (code) {
 	case CURLE_OK: return 0;
 	case CURLE_FILESIZE_EXCEEDED: return -E2BIG;

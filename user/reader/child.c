@@ -61,7 +61,8 @@ int task__receive(int socket, struct reader_task *ret_task)
 	err = receive_head(socket, task, &head);
 	if (err)
 		return err;
-	if (head.off_cnt > READER_OFFS_MAX || head.path_bytes > sizeof(task->path))
+	if (head.off_cnt > READER_OFFS_MAX || head.path_bytes > sizeof(task->path) ||
+	    head.dir_bytes > sizeof(task->debug_dir))
 		return -EBADMSG;
 	task->offs = calloc(max_of(head.off_cnt, 1u), sizeof(*task->offs));
 	if (!task->offs)
@@ -69,13 +70,17 @@ int task__receive(int socket, struct reader_task *ret_task)
 	err = message__receive(socket, task->offs, head.off_cnt * sizeof(*task->offs), 0);
 	if (!err)
 		err = message__receive(socket, task->path, head.path_bytes, 0);
+	if (!err)
+		err = message__receive(socket, task->debug_dir, head.dir_bytes, 0);
 	task->path[sizeof(task->path) - 1] = '\0';
+	task->debug_dir[sizeof(task->debug_dir) - 1] = '\0';
 	task->request.fd = head.has_fd ? task->fds[fd++] : -1;
 	task->request.root_fd = head.has_root_fd ? task->fds[fd] : -1;
 	task->request.offs = task->offs;
 	task->request.off_cnt = head.off_cnt;
 	task->request.wants_places = head.wants_places;
 	task->request.path = head.path_bytes ? task->path : NULL;
+	task->request.debug_dir = head.dir_bytes ? task->debug_dir : NULL;
 	if (head.has_jit) {
 		task->jit = (struct symbol_jit){ .ns_pid = head.ns_pid,
 						 .uid = head.uid,

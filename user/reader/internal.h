@@ -22,6 +22,7 @@ struct buf;
 struct reader_request_head {
 	uint32_t off_cnt;
 	uint32_t path_bytes; /* with the NUL; 0: none */
+	uint32_t dir_bytes; /* of the debug files' directory; the same */
 	uint8_t has_fd;
 	uint8_t has_root_fd;
 	uint8_t has_jit;
@@ -31,7 +32,8 @@ struct reader_request_head {
 	uint32_t ns_pid;
 	uint32_t uid;
 	uint64_t start_real_ns;
-}; /* offs, path; the descriptors come with its first byte */
+	uint32_t pad2;
+}; /* offs, path, directory; the descriptors come with its first byte */
 
 struct reader_result_head {
 	int32_t err;
@@ -60,7 +62,7 @@ struct reader_task {
 	struct symbol_request request; /* points into the others */
 	struct symbol_jit jit;
 	uint64_t *offs;
-	char path[READER_PATH_BYTES];
+	char path[READER_PATH_BYTES], debug_dir[READER_PATH_BYTES];
 	int fds[2];
 };
 /* 0, -EPIPE when there will be no more, -EBADMSG, -ENOMEM. */

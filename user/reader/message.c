@@ -105,6 +105,7 @@ int request__encode(const struct symbol_request *request, struct buf *out, int f
 	struct reader_request_head head = {
 		.off_cnt = request->off_cnt,
 		.path_bytes = request->path ? (uint32_t)strlen(request->path) + 1 : 0,
+		.dir_bytes = request->debug_dir ? (uint32_t)strlen(request->debug_dir) + 1 : 0,
 		.has_fd = request->fd >= 0,
 		.has_root_fd = request->host && request->root_fd >= 0,
 		.has_jit = request->jit != NULL,
@@ -116,6 +117,8 @@ int request__encode(const struct symbol_request *request, struct buf *out, int f
 		return -E2BIG;
 	if (head.path_bytes > READER_PATH_BYTES)
 		head.path_bytes = 0; /* no path that could be opened */
+	if (head.dir_bytes > READER_PATH_BYTES)
+		head.dir_bytes = 0;
 	if (request->jit) {
 		head.is_java = request->jit->is_java;
 		head.ns_pid = request->jit->ns_pid;
@@ -129,6 +132,7 @@ int request__encode(const struct symbol_request *request, struct buf *out, int f
 	buf__append(out, &head, sizeof(head));
 	buf__append(out, request->offs, request->off_cnt * sizeof(*request->offs));
 	buf__append(out, request->path, head.path_bytes);
+	buf__append(out, request->debug_dir, head.dir_bytes);
 	*ret_fd_cnt = fd_cnt;
 	return out->err;
 }
@@ -165,7 +169,7 @@ int request__send(int socket, const struct symbol_request *request, uint64_t dea
 	uint32_t fd_cnt;
 	int fds[2], err;
 
-	buf__init(&bytes, sizeof(struct reader_request_head) + READER_PATH_BYTES +
+	buf__init(&bytes, sizeof(struct reader_request_head) + 2 * READER_PATH_BYTES +
 				  READER_OFFS_MAX * sizeof(*request->offs));
 	err = request__encode(request, &bytes, fds, &fd_cnt);
 	return err ? err : send_with_fds(socket, &bytes, fds, fd_cnt, deadline_ns);

@@ -32,6 +32,7 @@ struct bad_file {
 struct reader {
 	int socket; /* -1: not running */
 	pid_t pid;
+	char *debug_dir; /* NULL: none */
 	struct bad_file bad[BAD_MAX]; /* a ring */
 	uint32_t bad_cnt; /* ever */
 };
@@ -63,7 +64,15 @@ void reader__free(struct reader *self)
 	if (!self)
 		return;
 	reader__rest(self);
+	free(self->debug_dir);
 	free(self);
+}
+
+int reader__use_debug_dir(struct reader *self, const char *dir)
+{
+	free(self->debug_dir);
+	self->debug_dir = dir ? strdup(dir) : NULL;
+	return dir && !self->debug_dir ? -ENOMEM : 0;
 }
 
 /* Nothing of ours but its end of the socket goes over: all else is close-on-exec. */
@@ -154,10 +163,12 @@ static int ask(struct reader *self, const struct symbol_request *request,
 	       struct symbol_result *ret_result)
 {
 	uint64_t deadline_ns = clock_mono_ns() + DEADLINE_NS;
+	struct symbol_request more = *request;
 	int err = start(self);
 
+	more.debug_dir = self->debug_dir;
 	if (!err)
-		err = request__send(self->socket, request, deadline_ns);
+		err = request__send(self->socket, &more, deadline_ns);
 	return err ? err : result__receive(self->socket, request->off_cnt, deadline_ns, ret_result);
 }
 

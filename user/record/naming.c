@@ -15,6 +15,7 @@
 #include "pp/base/loop.h"
 #include "pp/reader.h"
 #include "pp/symbol.h"
+#include "pp/symbol_debuginfod.h"
 
 struct closed {
 	struct closed *next;
@@ -31,6 +32,7 @@ struct naming {
 	const struct sysroot *root; /* borrowed */
 	naming_fn fn;
 	struct container_names *container_names; /* borrowed; may be NULL */
+	struct debuginfod *debuginfod; /* borrowed; may be NULL */
 	struct reader *reader; /* NULL: files are read here */
 	struct closed *first; /* the one being named */
 	struct closed **tail;
@@ -50,6 +52,23 @@ static void name_on_worker(void *arg)
 		reader__rest(reader);
 }
 
+/* A later window has the names of what is fetched meanwhile. */
+static void want_debug_files(const struct naming *self, const struct profile *profile)
+{
+	uint32_t last = 0;
+
+	for (uint32_t i = 0; self->debuginfod && i < profile->frame_cnt; i++) {
+		const struct profile_frame *frame = &profile->frames[i];
+		uint32_t build_id = profile->modules[frame->module].build_id;
+
+		if (frame->name || frame->unnamed != UNNAMED_STRIPPED || !build_id ||
+		    build_id == last)
+			continue;
+		last = build_id;
+		debuginfod__want(self->debuginfod, intern__str(profile->strings, build_id));
+	}
+}
+
 static void give(void *arg, int err)
 {
 	struct closed *self = arg;
@@ -62,6 +81,8 @@ static void give(void *arg, int err)
 		err = self->err;
 	if (self->kernel_err)
 		log_debug("record: no kernel names: %s", errname(self->kernel_err));
+	if (!err)
+		want_debug_files(naming, profile);
 	if (!err)
 		err = profile__name_containers(profile, naming->container_names);
 	if (!err)
@@ -96,10 +117,13 @@ int naming__new(struct loop *loop, const struct sysroot *root, const struct reco
 
 	if (!self)
 		return -ENOMEM;
-	if (options->has_reader && reader__new(&self->reader)) {
+	if (options->has_reader && (reader__new(&self->reader) ||
+				    reader__use_debug_dir(self->reader, options->debug_dir))) {
+		reader__free(self->reader);
 		free(self);
 		return -ENOMEM;
 	}
+	self->debuginfod = options->debuginfod;
 	self->loop = loop;
 	self->root = root;
 	self->container_names = options->container_names;

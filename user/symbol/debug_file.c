@@ -120,6 +120,20 @@ static int try_link(struct debug_images *self, const struct place *place)
 	return err;
 }
 
+/* What debuginfod.c put there. */
+static int try_fetched(struct debug_images *self, const struct place *place, const char *dir)
+{
+	char path[PATH_MAX], hex[2 * ELF_BUILD_ID_BYTES + 1] = "";
+	int len;
+
+	for (uint32_t i = 0; i < place->id->len; i++)
+		snprintf(hex + 2 * i, 3, "%02x", place->id->bytes[i]);
+	len = snprintf(path, sizeof(path), "%s/%s.debug", dir, hex);
+	if (!*hex || len < 0 || (size_t)len >= sizeof(path))
+		return -ENOENT;
+	return try_path(self, place, path);
+}
+
 int debug_images__add_file(struct debug_images *self, const struct elf_image *image,
 			   const struct symbol_request *request)
 {
@@ -142,7 +156,9 @@ int debug_images__add_file(struct debug_images *self, const struct elf_image *im
 	place.root_fd = request->host->fd;
 	if (err)
 		err = try_build_id(self, &place);
-	return err ? try_link(self, &place) : 0;
+	if (err)
+		err = try_link(self, &place);
+	return err && request->debug_dir ? try_fetched(self, &place, request->debug_dir) : err;
 }
 
 void debug_images__clear(struct debug_images *self)
