@@ -36,6 +36,7 @@ struct record_run {
 	struct window window; /* empty where memory ran out */
 	uint32_t window_before; /* mark of the one before it; of the first: its own */
 	uint64_t begin_ns;
+	uint64_t wished_ns; /* when its groups were named */
 	uint32_t slot; /* while is_on */
 	bool is_on; /* until its last drain was delivered */
 	bool is_over; /* asked to stop, or its time is over */
@@ -279,7 +280,7 @@ static bool find_groups(const struct record *record, const struct session_spec *
 
 static void look_again(struct record_run *self, bool is_settled)
 {
-	bool is_new = clock_mono_ns() - self->begin_ns < LOOK_MAX_NS;
+	bool is_new = clock_mono_ns() - self->wished_ns < LOOK_MAX_NS;
 	uint64_t ms = self->waits_for_groups || (is_new && !is_settled) ? LOOK_SOON_MS : LOOK_MS;
 
 	if (self->spec.group_cnt && !self->is_over)
@@ -297,12 +298,13 @@ static void take_found(struct record_run *self, const struct session_spec *found
 static void on_look(void *arg)
 {
 	struct record_run *self = arg;
-	uint64_t elapsed_ns = clock_mono_ns() - self->begin_ns;
+	uint64_t elapsed_ns = clock_mono_ns() - self->wished_ns;
 	struct session_spec found;
-	bool is_settled = find_groups(self->record, &self->spec, &found);
+	bool is_settled;
 
 	if (self->is_over)
 		return;
+	is_settled = find_groups(self->record, &self->spec, &found);
 	if (!session_spec__equal(&found, &self->found) &&
 	    !collect__change(self->record->collect, self->slot, &found))
 		take_found(self, &found);
@@ -481,7 +483,7 @@ static int switch_on(struct record_run *self, const char **ret_why)
 	bool is_first = is_idle(record), is_settled;
 	int err;
 
-	self->begin_ns = clock_mono_ns();
+	self->begin_ns = self->wished_ns = clock_mono_ns();
 	/* A process that waits for its ranges is walked by frame pointers; without the right it waits longer. */
 	if (is_first)
 		(void)loop__hurry(record->loop, true);
@@ -561,6 +563,7 @@ int record_run__change(struct record_run *self, const struct session_spec *spec)
 	if (err)
 		return err;
 	self->spec = *spec;
+	self->wished_ns = clock_mono_ns();
 	take_found(self, &found);
 	look_again(self, false);
 	return 0;
