@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-# Names of a stripped program from a debuginfod server: fetched in the background, in the profile's next window; a file that
-# is another's, too large, late or no file is never used; off unless servers are named. The server is a plain HTTP one.
+# Names of a stripped program from a debuginfod server: fetched in the background, in the next profile; a file that is
+# another's is never used; off unless servers are named. The server is a plain HTTP one.
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/tap.sh"
 . "$(dirname "$0")/profile_facts.sh"
