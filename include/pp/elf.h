@@ -38,8 +38,9 @@ int elf_image__read(const struct elf_image *self, uint64_t off, void *data, size
 
 /*
  * For files without symbols, x86-64 and some arm64: does the code at off (any offset) begin as entry
- * points do? How long is the entry's code there (0: no telling)? Does it end a thread by exit(result)?
+ * points do? How long is the entry's code there (0: no telling; at most ELF_ENTRY_BYTES_MAX)? Does it end a thread by exit(result)?
  */
+#define ELF_ENTRY_BYTES_MAX 64
 bool elf_image__enters_at(const struct elf_image *self, uint64_t off);
 uint32_t elf_image__entry_bytes(const struct elf_image *self, uint64_t off);
 bool elf_image__exits_at(const struct elf_image *self, uint64_t off);

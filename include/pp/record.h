@@ -8,6 +8,7 @@
  * sees anything of the other's start, change or end.
  */
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "pp/spec.h"
@@ -39,8 +40,11 @@ struct record_ops {
 struct record_options {
 	const char *cache_dir; /* for unwind tables; borrowed during the call; NULL: none on disk */
 	bool has_reader; /* main knows reader.h: files are read by a process of their own, else by this one */
+	size_t symbol_cache_bytes; /* for names of earlier windows; 0: none are kept; needs has_reader */
 	const char *
-		debug_dir; /* of fetched debug files; borrowed during the call; NULL: none. Needs has_reader. */
+		symbol_cache_dir; /* they outlive the process there; borrowed during the call; NULL: no */
+	const char *
+		debug_dir; /* of fetched debug files; borrowed during the call; NULL: none; the same */
 	struct debuginfod *debuginfod; /* borrowed; told what has no names; NULL: nobody is */
 	struct container_names *container_names; /* borrowed; NULL: containers go by their ids */
 };

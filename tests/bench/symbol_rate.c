@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What names cost: symbol_rate ADDRS FILE... asks the reader process for ADDRS places in all, spread evenly over the
- * code of the files, once cold and once again. Prints for both: CPU ms (of both processes), names found, and the
- * growth of our memory in KiB.
+ * What names cost: symbol_rate ADDRS PLACES FILE... asks the reader process, with the cache of names before it, for ADDRS
+ * places in all, spread evenly over the code of the files, once cold and once again. Prints for both: CPU ms (of both
+ * processes), names found, and the growth of our memory in KiB. PLACES gets what was asked, "OFFSET PATH" a line.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -15,8 +15,10 @@
 #include "pp/base/sysroot.h"
 #include "pp/elf_area.h"
 #include "pp/reader.h"
+#include "pp/symbol_cache.h"
 
-#define OFFS_MAX 4096
+#define OFFS_MAX    4096
+#define CACHE_BYTES (4u << 20) /* as the daemon has */
 
 struct code {
 	uint64_t off, bytes;
@@ -53,9 +55,9 @@ static long rss_kib(void)
 	return usage.ru_maxrss;
 }
 
-/* How many of cnt places in the file have names. */
-static uint32_t ask(struct reader *reader, const struct sysroot *root, const char *path,
-		    uint32_t cnt)
+/* How many of cnt places in the file have names. places: NULL, or where they are written. */
+static uint32_t ask(struct symbol_cache *cache, const struct sysroot *root, const char *path,
+		    uint32_t cnt, FILE *places)
 {
 	_auto_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct symbol_request request = {
@@ -74,11 +76,14 @@ static uint32_t ask(struct reader *reader, const struct sysroot *root, const cha
 	if (!code.bytes)
 		return 0;
 	cnt = min_of(cnt, (uint32_t)min_of((uint64_t)OFFS_MAX, code.bytes));
-	for (uint32_t i = 0; i < cnt; i++)
+	for (uint32_t i = 0; i < cnt; i++) {
 		offs[i] = code.off + code.bytes / cnt * i;
+		if (places)
+			fprintf(places, "%llu %s\n", (unsigned long long)offs[i], path);
+	}
 	request.offs = offs;
 	request.off_cnt = cnt;
-	if (reader__run(reader, &request, &result))
+	if (symbol_cache__run(cache, &request, &result))
 		return 0;
 	for (uint32_t i = 0; i < cnt; i++)
 		named += result.names[i] != 0;
@@ -89,24 +94,30 @@ static uint32_t ask(struct reader *reader, const struct sysroot *root, const cha
 int main(int argc, char **argv)
 {
 	struct sysroot root;
+	struct symbol_cache *cache;
 	struct reader *reader;
+	FILE *places;
 
 	if (reader__is_wanted(argc, argv))
 		return reader__serve();
-	if (argc < 3 || sysroot__open_root(&root, "/") || reader__new(&reader))
+	if (argc < 4 || sysroot__open_root(&root, "/") || reader__new(&reader) ||
+	    symbol_cache__new(reader__run, reader, CACHE_BYTES, &cache) ||
+	    !(places = fopen(argv[2], "w")))
 		return 1;
 	for (int round = 0; round < 2; round++) {
-		uint32_t named = 0, each = (uint32_t)(atoi(argv[1]) / (argc - 2) + 1);
+		uint32_t named = 0, each = (uint32_t)(atoi(argv[1]) / (argc - 3) + 1);
 		double before_ms = cpu_ms();
 		long before_kib = rss_kib();
 
-		for (int i = 2; i < argc; i++)
-			named += ask(reader, &root, argv[i], each);
+		for (int i = 3; i < argc; i++)
+			named += ask(cache, &root, argv[i], each, round ? NULL : places);
 		reader__rest(reader);
 		printf("%s: %.0f ms CPU, %u named of %u, %ld KiB more\n", round ? "again" : "cold",
-		       cpu_ms() - before_ms, named, each * (uint32_t)(argc - 2),
+		       cpu_ms() - before_ms, named, each * (uint32_t)(argc - 3),
 		       rss_kib() - before_kib);
 	}
+	fclose(places);
+	symbol_cache__free(cache);
 	reader__free(reader);
 	sysroot__close(&root);
 	return 0;

@@ -48,7 +48,7 @@ cp "$(command -v busybox)" rootfs/bin/busybox
 cp "$PROGRAMS/fp_deep" rootfs/bin/web
 for name in side late $(seq -f 'c%g' "$CHURN"); do ln rootfs/bin/web "rootfs/bin/$name"; done
 "$RIG" image pause.tar localhost/pause:1 rootfs /bin/busybox sleep 600
-"$RIG" image spin.tar localhost/spin:1 rootfs /bin/web 20 60000
+"$RIG" image spin.tar localhost/spin:1 rootfs /bin/web 20 600000
 cat >config.toml <<END
 version = 2
 root = "$WORK/containerd"
@@ -69,7 +69,7 @@ check "an image is made" ctr -n k8s.io images import spin.tar
 
 # pod NAMESPACE POD UID LABELS CONTAINER...: its ids in ids.
 pod() {
-	timeout 120 "$RIG" pod $CRI "$@" >ids || return
+	timeout $((120 + CHURN / 2)) "$RIG" pod $CRI "$@" >ids || return
 	PODS+=("$(head -1 ids)")
 }
 # containers_of NAME COMM: the containers in which a profile has that program.
@@ -152,18 +152,18 @@ kill -TERM "$RECORDER"
 wait_for 60 test -s churn.col
 wait "$RECORDER"
 churn_is_right() {
-	local i name seen=0
+	local i name seen=0 wrong=0
 	for i in $(seq "$CHURN"); do
 		name=$(containers_of churn "c$i")
 		[ -n "$name" ] || continue
 		seen=$((seen + 1))
 		[ "$name" = "$(raw "c$i" job-x2x4z batch $BATCH)" ] || {
 			echo "c$i is said to be in '$name'"
-			return 1
+			wrong=$((wrong + 1))
 		}
 	done
 	echo "# $seen of $CHURN were sampled"
-	[ "$seen" -ge $((CHURN * 9 / 10)) ]
+	[ "$wrong" = 0 ] && [ "$seen" -ge $((CHURN * 9 / 10)) ]
 }
 check "each has its own name, also when it has gone" churn_is_right
 

@@ -92,6 +92,20 @@ check_text "and says that one runs" 'run|lock|already|other' "$WORK/second.err"
 kill "$DAEMON"
 daemon_gone() { ! kill -0 "$DAEMON"; }
 check "the daemon ends when asked" wait_for 5 daemon_gone
+
+# --- and started again
+
+check "it leaves the names that it read" test -s "$WORK/state/names/symbols"
+start_daemon 1
+cnt=$(profiles | wc -l)
+check "after a restart, too, profiles are made" wait_for 20 order '"request_type": "start", "duration": 1, "frequency": 199'
+check "and arrive" wait_for 20 more_than "$cnt"
+fetch again "$(newest)"
+check "with the known stack" share_between again "$STACK" 20 100
+hits() { "$PULSEPROF" metrics show -j | jq '.[] | select(.name == "symbol_cache_hits") | .value'; }
+check "whose names were known" test "$(hits)" -gt 5
+kill "$DAEMON"
+wait_for 5 daemon_gone
 check "no secret is in its log" lacks "$(cat "$TOKEN_FILE")" "$WORK/daemon.log"
 
 done_testing

@@ -31,8 +31,9 @@
 #include "pp/ship_logs.h"
 #include "pp/symbol_debuginfod.h"
 
-#define LOCK_NAME	 "pulseprofd.lock"
-#define HEARTBEAT_WAIT_S 25 /* below what proxies usually allow a server */
+#define LOCK_NAME	   "pulseprofd.lock"
+#define SYMBOL_CACHE_BYTES (4u << 20) /* some 60,000 places */
+#define HEARTBEAT_WAIT_S   25 /* below what proxies usually allow a server */
 
 static void on_stop_signal(void *arg, int signo)
 {
@@ -195,10 +196,12 @@ static int start_debuginfod(struct daemon *self, const char *dir)
 /* Loaded once, for the life of the daemon. */
 static int start_profiler(struct daemon *self)
 {
-	struct record_options options = { .has_reader = true };
+	struct record_options options = { .has_reader = true,
+					  .symbol_cache_bytes = SYMBOL_CACHE_BYTES };
 	const char *why = "";
 	const char *state_dir = config__str(self->config, CONFIG_STATE_DIR);
 	char *cache_dir _auto_free_ = NULL, *debug_dir _auto_free_ = NULL;
+	char *names_dir _auto_free_ = NULL;
 	int err = collect__new(self->loop, &self->root, NULL, &self->collect, &why);
 
 	if (err) {
@@ -212,6 +215,8 @@ static int start_profiler(struct daemon *self)
 		options.cache_dir = cache_dir;
 	if (asprintf(&debug_dir, "%s/debug", state_dir) >= 0)
 		options.debug_dir = debug_dir;
+	if (asprintf(&names_dir, "%s/names", state_dir) >= 0)
+		options.symbol_cache_dir = names_dir;
 	err = start_debuginfod(self, debug_dir);
 	options.debuginfod = self->debuginfod;
 	if (err)

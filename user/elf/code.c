@@ -12,8 +12,7 @@
 
 #include "pp/base/cleanup.h"
 
-#define CODE_BYTES_MAX	16
-#define ENTRY_BYTES_MAX 64
+#define CODE_BYTES_MAX 16
 
 struct code_pattern {
 	uint16_t machine;
@@ -44,20 +43,33 @@ static const struct code_pattern exit_patterns[] = {
 	{ EM_AARCH64, 8, { 0xa8, 0x0b, 0x80, 0xd2, 0x01, 0x00, 0x00, 0xd4 } },
 };
 
+/* How many bytes of the file stand at off, at most CODE_BYTES_MAX; the rest of code is left. */
+static size_t read_code(const struct elf_image *self, uint64_t off, uint8_t code[CODE_BYTES_MAX])
+{
+	size_t len = off < self->len ? min_of(self->len - off, (uint64_t)CODE_BYTES_MAX) : 0;
+
+	return elf_image__read(self, off, code, len) ? 0 : len;
+}
+
+static bool begins_with(const struct elf_image *self, const uint8_t *code, size_t len,
+			const struct code_pattern *patterns, size_t cnt)
+{
+	for (size_t i = 0; i < cnt; i++) {
+		const struct code_pattern *pattern = &patterns[i];
+
+		if (pattern->machine == self->machine && pattern->len <= len &&
+		    memcmp(code, pattern->bytes, pattern->len) == 0)
+			return true;
+	}
+	return false;
+}
+
 static bool matches(const struct elf_image *self, uint64_t off, const struct code_pattern *patterns,
 		    size_t cnt)
 {
 	uint8_t code[CODE_BYTES_MAX];
 
-	for (size_t i = 0; i < cnt; i++) {
-		const struct code_pattern *pattern = &patterns[i];
-
-		if (pattern->machine == self->machine &&
-		    !elf_image__read(self, off, code, pattern->len) &&
-		    memcmp(code, pattern->bytes, pattern->len) == 0)
-			return true;
-	}
-	return false;
+	return begins_with(self, code, read_code(self, off, code), patterns, cnt);
 }
 
 bool elf_image__enters_at(const struct elf_image *self, uint64_t off)
@@ -83,7 +95,7 @@ static bool ends_entry(const uint8_t *code, size_t len)
 
 uint32_t elf_image__entry_bytes(const struct elf_image *self, uint64_t off)
 {
-	uint8_t code[ENTRY_BYTES_MAX];
+	uint8_t code[ELF_ENTRY_BYTES_MAX];
 	size_t len = off < self->len ? min_of(self->len - off, sizeof(code)) : 0;
 
 	if (self->machine != EM_X86_64 || elf_image__read(self, off, code, len))
@@ -99,9 +111,11 @@ bool elf_image__exits_at(const struct elf_image *self, uint64_t off)
 	return matches(self, off, exit_patterns, ARRAY_SIZE(exit_patterns));
 }
 
+#define SIGNAL_RETURN_BYTES 9
+
 /* mov $15,%rax; syscall: rt_sigreturn */
 static const struct code_pattern signal_return_patterns[] = {
-	{ EM_X86_64, 9, { 0x48, 0xc7, 0xc0, 0x0f, 0x00, 0x00, 0x00, 0x0f, 0x05 } },
+	{ EM_X86_64, SIGNAL_RETURN_BYTES, { 0x48, 0xc7, 0xc0, 0x0f, 0x00, 0x00, 0x00, 0x0f, 0x05 } },
 };
 
 /* nop; call: runtime.goexit+1, which Go's runtime pushes below a goroutine's first function */
@@ -141,12 +155,18 @@ static bool is_call(const uint8_t code[CALL_BYTES_MAX + 1])
 
 bool elf_image__returns_to(const struct elf_image *self, uint64_t off)
 {
-	uint8_t code[CALL_BYTES_MAX + 1] = { 0 };
+	uint8_t code[CODE_BYTES_MAX];
+	size_t len;
 
-	if (self->machine != EM_X86_64 || off < CALL_BYTES_MAX ||
-	    elf_image__read(self, off - CALL_BYTES_MAX, code, CALL_BYTES_MAX))
+	_Static_assert(CODE_BYTES_MAX >= CALL_BYTES_MAX + SIGNAL_RETURN_BYTES, "");
+	if (self->machine != EM_X86_64 || off < CALL_BYTES_MAX)
+		return true;
+	len = read_code(self, off - CALL_BYTES_MAX, code);
+	if (len < CALL_BYTES_MAX)
 		return true;
 	return is_call(code) ||
-	       matches(self, off, signal_return_patterns, ARRAY_SIZE(signal_return_patterns)) ||
-	       matches(self, off - 1, goexit_patterns, ARRAY_SIZE(goexit_patterns));
+	       begins_with(self, code + CALL_BYTES_MAX, len - CALL_BYTES_MAX,
+			   signal_return_patterns, ARRAY_SIZE(signal_return_patterns)) ||
+	       begins_with(self, code + CALL_BYTES_MAX - 1, len - CALL_BYTES_MAX + 1,
+			   goexit_patterns, ARRAY_SIZE(goexit_patterns));
 }

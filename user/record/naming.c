@@ -15,6 +15,7 @@
 #include "pp/base/loop.h"
 #include "pp/reader.h"
 #include "pp/symbol.h"
+#include "pp/symbol_cache.h"
 #include "pp/symbol_debuginfod.h"
 
 struct closed {
@@ -34,6 +35,9 @@ struct naming {
 	struct container_names *container_names; /* borrowed; may be NULL */
 	struct debuginfod *debuginfod; /* borrowed; may be NULL */
 	struct reader *reader; /* NULL: files are read here */
+	symbol_run_fn run; /* who is asked: the reader, or a cache before it; NULL: nobody */
+	void *run_arg;
+	struct symbol_cache *cache; /* NULL: none */
 	struct closed *first; /* the one being named */
 	struct closed **tail;
 };
@@ -47,7 +51,7 @@ static void name_on_worker(void *arg)
 
 	work__be_patient(); /* the run may go on, and names take seconds */
 	self->err = symbolize__profile(self->window.profile, self->window.table, self->naming->root,
-				       reader ? reader__run : NULL, reader, &self->kernel_err);
+				       self->naming->run, self->naming->run_arg, &self->kernel_err);
 	if (reader)
 		reader__rest(reader);
 }
@@ -110,6 +114,25 @@ static void name_next(struct naming *self)
 		give(next, err);
 }
 
+static int open_reader(struct naming *self, const struct record_options *options)
+{
+	int err = reader__new(&self->reader);
+
+	if (!err)
+		err = reader__use_debug_dir(self->reader, options->debug_dir);
+	self->run = reader__run;
+	self->run_arg = self->reader;
+	if (err || !options->symbol_cache_bytes)
+		return err;
+	err = symbol_cache__new(reader__run, self->reader, options->symbol_cache_bytes,
+				&self->cache);
+	if (!err)
+		err = symbol_cache__use_dir(self->cache, options->symbol_cache_dir);
+	self->run = symbol_cache__run;
+	self->run_arg = self->cache;
+	return err;
+}
+
 int naming__new(struct loop *loop, const struct sysroot *root, const struct record_options *options,
 		naming_fn fn, struct naming **ret_naming)
 {
@@ -117,8 +140,8 @@ int naming__new(struct loop *loop, const struct sysroot *root, const struct reco
 
 	if (!self)
 		return -ENOMEM;
-	if (options->has_reader && (reader__new(&self->reader) ||
-				    reader__use_debug_dir(self->reader, options->debug_dir))) {
+	if (options->has_reader && open_reader(self, options)) {
+		symbol_cache__free(self->cache);
 		reader__free(self->reader);
 		free(self);
 		return -ENOMEM;
@@ -138,6 +161,7 @@ void naming__free(struct naming *self)
 	if (!self)
 		return;
 	pp_assert(!self->first); /* a worker would write into freed memory */
+	symbol_cache__free(self->cache);
 	reader__free(self->reader);
 	free(self);
 }

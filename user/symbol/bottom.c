@@ -22,7 +22,9 @@ static bool is_entry(const struct elf_image *image, const struct lookup_slot *sl
 
 	if (entry == 0 || slot->vaddr < entry)
 		return false;
-	if (symbol ? symbol->vaddr != entry : behind >= elf_image__entry_bytes(image, off - behind))
+	if (symbol ? symbol->vaddr != entry :
+		     behind >= ELF_ENTRY_BYTES_MAX ||
+			     behind >= elf_image__entry_bytes(image, off - behind))
 		return false;
 	return elf_image__is_program(image) || elf_image__enters_at(image, off - behind);
 }
