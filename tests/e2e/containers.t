@@ -167,6 +167,15 @@ churn_is_right() {
 }
 check "each has its own name, also when it has gone" churn_is_right
 
+# --- labels without end: the runtime's answer has most of a megabyte
+
+LABELS=$(for i in $(seq 30); do printf 'l%s=%s,' "$i" "$(printf '%03900d' "$i")"; done)
+BULKY=77777777-8888-9999-0000-111111111111
+check "a pod with large labels starts" pod bulk bulky $BULKY "${LABELS%,}" \
+	{b1,b2,b3,b4,b5,b6}="localhost/spin:1=/bin/late 20 60000"
+record bulk --duration 2
+check_is "its containers have their names" "$(containers_of bulk late | grep -c "^$(raw b bulky bulk $BULKY | cut -d_ -f1,2)")" 6
+
 # --- podman
 
 if command -v podman >/dev/null; then

@@ -40,12 +40,14 @@ struct net {
 	struct log_rate file_errors;
 	bool inside_curl;
 	uint32_t done_depth; /* a callback may cancel another call: they nest */
+	uint64_t body_chunks; /* of HTTP/2 answers, ever */
 };
 
 struct net_call {
 	struct net *net;
 	struct net_call *next, **link;
 	CURL *easy;
+	bool is_http2;
 	struct curl_slist *headers;
 	struct buf body;
 	bool to_fd; /* instead of body */
@@ -85,6 +87,9 @@ static void net__on_timer(void *arg)
 static void net__on_socket(void *arg, int events, int err)
 {
 	struct net_socket *sock = arg; /* may be freed by on_socket_change() below */
+	struct net *self = sock->net;
+	curl_socket_t fd = sock->fd;
+	uint64_t chunks;
 	int mask = 0;
 
 	if (events & LOOP_READ)
@@ -93,7 +98,16 @@ static void net__on_socket(void *arg, int events, int err)
 		mask |= CURL_CSELECT_OUT;
 	if (err)
 		mask |= CURL_CSELECT_ERR;
-	net__drive(sock->net, sock->fd, mask);
+	chunks = self->body_chunks;
+	net__drive(self, fd, mask);
+	/*
+	 * curl 7.88 (Debian 12) may keep HTTP/2 data that it has read already and then wait for more on the socket: a
+	 * large answer never ended. Ends when no curl below 8.2, which rewrote that, is supported.
+	 */
+	while (self->body_chunks != chunks) {
+		chunks = self->body_chunks;
+		net__drive(self, fd, CURL_CSELECT_IN);
+	}
 }
 
 static int on_timer_change(CURLM *multi, long timeout_ms, void *arg)
@@ -151,6 +165,7 @@ static size_t on_body(char *data, size_t size, size_t cnt, void *arg)
 	struct net_call *call = arg;
 	int err;
 
+	call->net->body_chunks += call->is_http2;
 	if (call->to_fd) {
 		call->file_bytes += size * cnt;
 		call->too_big = call->file_bytes > call->file_max_bytes;
@@ -441,6 +456,7 @@ int net__send(struct net *self, const struct http_request *request, http_done_fn
 	if (!call)
 		return -ENOMEM;
 	call->net = self;
+	call->is_http2 = request->is_http2;
 	call->fn = fn;
 	call->arg = arg;
 	buf__init(&call->body, request->reply_max_bytes);
