@@ -15,7 +15,7 @@ Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2);)
 comma := ,
 
-ROOMS := base profile spec config metrics elf proc perf unwind symbol encode net httpd collect container reader ship control rpc record
+ROOMS := base profile spec config metrics elf proc perf unwind symbol encode net httpd collect container reader ship control rpc counter record
 PROGRAMS := $(if $(wildcard user/cli/main.c),pulseprof) $(if $(wildcard user/daemon/main.c),pulseprofd) \
 	$(if $(wildcard user/studio/main.c),pulseprof-studio)
 # library, minimum version, Debian's package
@@ -40,12 +40,14 @@ BPF_CFLAGS := -target bpf -g -O2 -mcpu=v2 -Wall -Wextra -Wno-unused-parameter $(
 asked = $(shell sed -n 's|^.*$(1): *\(.*[^ ]\) *\*/.*$$|\1|p' $(2))
 
 BPF_SRCS := $(wildcard bpf/*.bpf.c)
-BPF_OBJS := $(BPF_SRCS:bpf/%.bpf.c=$(O)/bpf/%.bpf.o)
-SKEL := $(O)/gen/pulseprof.skel.h
+# Loaded on its own, while it is asked for; the others are linked to one object.
+BPF_ALONE := $(O)/bpf/counting.bpf.o
+BPF_OBJS := $(filter-out $(BPF_ALONE),$(BPF_SRCS:bpf/%.bpf.c=$(O)/bpf/%.bpf.o))
+SKEL := $(O)/gen/pulseprof.skel.h $(BPF_ALONE:$(O)/bpf/%.bpf.o=$(O)/gen/%.skel.h)
 LIB_OBJS := $(patsubst %.c,$(O)/%.o,$(foreach r,$(ROOMS),$(wildcard user/$(r)/*.c)))
 LIB := $(O)/libpulseprof.a
 # Files that a program carries inside itself: name.EXT becomes the symbols pp_asset_NAME_EXT{,_end}.
-ASSETS := $(wildcard user/encode/assets/* user/studio/assets/*)
+ASSETS := $(wildcard user/encode/assets/* user/counter/assets/* user/studio/assets/*)
 ASSET_OBJS := $(ASSETS:%=$(O)/%.asset.o)
 UNITS := $(patsubst tests/unit/%.c,$(O)/unit/%,$(wildcard tests/unit/test_*.c))
 FRAMES := $(foreach cc,gcc clang,$(foreach opt,O0 O1 O2 O3,$(addprefix $(O)/programs/frames.by/$(cc)-$(opt)-,fp nofp)))
@@ -120,9 +122,13 @@ $(O)/bpf/pulseprof.o: $(BPF_OBJS)
 	$(call say,LINKBPF,$@)
 	$(Q)$(BPFTOOL) gen object $@ $^
 
-$(SKEL): $(O)/bpf/pulseprof.o
+$(O)/bpf/%.o: $(O)/bpf/%.bpf.o
+	$(call say,LINKBPF,$@)
+	$(Q)$(BPFTOOL) gen object $@ $^
+
+$(O)/gen/%.skel.h: $(O)/bpf/%.o
 	$(call say,SKEL,$@)
-	$(Q)mkdir -p $(@D) && $(BPFTOOL) gen skeleton $< name pulseprof_bpf >$@
+	$(Q)mkdir -p $(@D) && $(BPFTOOL) gen skeleton $< name $*_bpf >$@
 
 $(O)/unit/%: tests/unit/%.c $(LIB) $(O)/gen/flags
 	$(call say,TEST,$@)
@@ -197,7 +203,7 @@ unit-san:
 e2e: all test-programs ## end to end on this kernel; needs root
 	$(Q)TALLY_DEADLINE_S=300 tests/tally e2e -- $(sort $(wildcard tests/e2e/*.t))
 
-VM_PROGRAMS := $(addprefix $(O)/,programs/fp_deep programs/nofp_deep programs/swap_code e2e/bpf_size e2e/collect_stress)
+VM_PROGRAMS := $(addprefix $(O)/,programs/fp_deep programs/nofp_deep programs/swap_code programs/faults e2e/bpf_size e2e/collect_stress)
 vm: all $(VM_PROGRAMS) ## load, sample, unwind and drain on other kernels, in QEMU
 	$(Q)TALLY_DEADLINE_S=900 tests/tally vm -- tests/vm/run
 

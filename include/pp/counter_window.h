@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef PP_COUNTER_WINDOW_H
+#define PP_COUNTER_WINDOW_H
+/*
+ * What was counted in a window of time, by scope, and the metrics that follow from it. Part of the door of counter.
+ */
+#include <stddef.h>
+
+#include "pp/collect_counting.h"
+#include "pp/counter.h"
+
+struct json_object;
+struct container_names;
+
+/* The events of a run, in the order in which they are counted. */
+struct counter_set {
+	struct counter_cpu cpu;
+	struct counter_event events[PP_EVENTS_MAX];
+	uint32_t cnt;
+	uint32_t free_counters; /* of the PMU, when the set was made */
+	uint32_t group[PP_EVENTS_MAX];
+};
+/* What this machine has, for all metrics: software events, and of hardware what its counters hold without turns. */
+int counter_set__default(const struct sysroot *root, struct counter_set *ret_set);
+/* names: separated by commas. -EINVAL, -E2BIG with *ret_name (borrowed from ret_set): the one that is none, or too many. */
+int counter_set__parse(const struct sysroot *root, const char *names, struct counter_set *ret_set,
+		       const char **ret_name);
+
+/* Counting, from __start to __free: loaded only then. */
+struct counter_run;
+/* pid: 0, or a process that has not run yet, with what descends from it. As collect_counting__new. */
+int counter_run__start(const struct sysroot *root, struct counter_set *set, uint32_t pid,
+		       struct counter_run **ret_run, const char **ret_why);
+void counter_run__free(struct counter_run *self);
+
+enum counter_scope_kind {
+	COUNTER_SYSTEM,
+	COUNTER_CPU,
+	COUNTER_CGROUP,
+	COUNTER_CONTAINER,
+	COUNTER_PROCESS,
+	COUNTER_SCOPE_CNT
+};
+const char *counter_scope__kind_name(enum counter_scope_kind kind);
+
+struct counter_scope {
+	char id[512]; /* "all", "0", a cgroup's path, a container's id, a pid */
+	char name[512]; /* container or process; else "" */
+	struct pp_counted sums; /* of the window */
+	uint64_t idle_ns; /* of on_cpu_ns: system and cpu */
+};
+struct counter_window {
+	uint64_t wall_ns;
+	uint32_t cpu_cnt;
+	struct counter_scope *scopes[COUNTER_SCOPE_CNT]; /* those with the most time on CPU first */
+	size_t scope_cnt[COUNTER_SCOPE_CNT];
+	struct pp_counted others; /* processes for which there was no room: in system and cpu only */
+	uint64_t read_errors, backwards, table_full, runs;
+	double ns_per_run;
+};
+/* What was counted since the last call, or since the start. names may be NULL: containers go by their ids. */
+int counter_run__read(struct counter_run *self, struct container_names *names,
+		      struct counter_window *ret_window);
+void counter_window__clear(struct counter_window *self);
+
+struct counter_value {
+	double value;
+	enum counter_status status; /* value counts for ok and multiplexed only */
+	const char *why; /* static; "" when there is nothing to say */
+	double running_ratio;
+};
+static inline bool counter_value__is_known(const struct counter_value *self)
+{
+	return self->status == COUNTER_OK || self->status == COUNTER_MULTIPLEXED;
+}
+/* An event's count in a scope, scaled to the whole time. */
+void counter_set__count(const struct counter_set *self, uint32_t event,
+			const struct pp_counted *sums, struct counter_value *ret_value);
+
+/* Metrics: ids, units and formulas are an interface, append-only. */
+struct counter_metric {
+	const char *id;
+	const char *unit;
+	const char *title; /* of a column */
+	const char *help;
+};
+uint32_t counter_metrics__cnt(void);
+const struct counter_metric *counter_metrics__at(uint32_t i);
+void counter_metrics__compute(const struct counter_set *set, const struct counter_window *window,
+			      enum counter_scope_kind kind, const struct counter_scope *scope,
+			      uint32_t metric, struct counter_value *ret_value);
+
+#endif
