@@ -67,81 +67,59 @@ static __always_inline __u64 advance(struct pp_counted_cpu *cpu, __u64 *last, __
 	return 0;
 }
 
-static __always_inline void read_events(struct pp_counted_cpu *cpu, struct pp_counted *by)
+/* Threads of one process leave several CPUs at a time. */
+static __always_inline void add(__u64 *sum, __u64 by)
+{
+	if (by)
+		__sync_fetch_and_add(sum, by);
+}
+
+/* to: NULL where it is nobody's, and at the first reading, which only begins. */
+static __always_inline void read_event(struct pp_counted_cpu *cpu, struct pp_counted *to, __u32 i,
+				       __u32 at)
+{
+	__u32 group = MASKED(pp_group[i], PP_GROUPS_MAX - 1);
+	struct bpf_perf_event_value value = {};
+	__u64 by;
+
+	if (pp_is_leader[i]) {
+		if (bpf_perf_event_read_value(&pp_events, at, &value, sizeof(value))) {
+			cpu->read_errors++;
+			return;
+		}
+		by = advance(cpu, &cpu->all.enabled_ns[group], value.enabled);
+		if (to)
+			add(&to->enabled_ns[group], by);
+		by = advance(cpu, &cpu->all.running_ns[group], value.running);
+		if (to)
+			add(&to->running_ns[group], by);
+	} else { /* a quarter of the cost */
+		value.counter = bpf_perf_event_read(&pp_events, at);
+		if (is_error(value.counter)) {
+			cpu->read_errors++;
+			return;
+		}
+	}
+	by = advance(cpu, &cpu->all.events[i], value.counter);
+	if (to)
+		add(&to->events[i], by);
+}
+
+static __always_inline void read_events(struct pp_counted_cpu *cpu, struct pp_counted *to)
 {
 	__u32 at = bpf_get_smp_processor_id();
 
 #pragma unroll
 	for (__u32 i = 0; i < PP_EVENTS_MAX; i++) {
-		struct bpf_perf_event_value value = {};
-		__u32 group = MASKED(pp_group[i], PP_GROUPS_MAX - 1);
-
 		if (i >= pp_event_cnt)
 			break;
-		if (pp_is_absent[i]) {
-			/* nothing to read */
-		} else if (pp_is_leader[i]) {
-			if (bpf_perf_event_read_value(&pp_events, at, &value, sizeof(value))) {
-				cpu->read_errors++;
-			} else {
-				by->events[i] = advance(cpu, &cpu->last[i], value.counter);
-				by->enabled_ns[group] =
-					advance(cpu, &cpu->last_enabled_ns[group], value.enabled);
-				by->running_ns[group] =
-					advance(cpu, &cpu->last_running_ns[group], value.running);
-			}
-		} else { /* a quarter of the cost */
-			value.counter = bpf_perf_event_read(&pp_events, at);
-			if (is_error(value.counter))
-				cpu->read_errors++;
-			else
-				by->events[i] = advance(cpu, &cpu->last[i], value.counter);
-		}
+		if (!pp_is_absent[i])
+			read_event(cpu, to, i, at);
 		at += pp_cpu_cnt;
 	}
 }
 
-static __always_inline void add(struct pp_counted *to, const struct pp_counted *by)
-{
-	to->on_cpu_ns += by->on_cpu_ns;
-	to->switches += by->switches;
-#pragma unroll
-	for (__u32 i = 0; i < PP_EVENTS_MAX; i++) {
-		if (i >= pp_event_cnt)
-			break;
-		to->events[i] += by->events[i];
-	}
-#pragma unroll
-	for (__u32 i = 0; i < PP_GROUPS_MAX; i++) {
-		to->enabled_ns[i] += by->enabled_ns[i];
-		to->running_ns[i] += by->running_ns[i];
-	}
-}
-
-/* Threads of one process leave several CPUs at a time. */
-static __always_inline void add_shared(struct pp_counted *to, const struct pp_counted *by)
-{
-	__sync_fetch_and_add(&to->on_cpu_ns, by->on_cpu_ns);
-	if (by->switches)
-		__sync_fetch_and_add(&to->switches, by->switches);
-#pragma unroll
-	for (__u32 i = 0; i < PP_EVENTS_MAX; i++) {
-		if (i >= pp_event_cnt)
-			break;
-		if (by->events[i])
-			__sync_fetch_and_add(&to->events[i], by->events[i]);
-	}
-#pragma unroll
-	for (__u32 i = 0; i < PP_GROUPS_MAX; i++) {
-		if (by->enabled_ns[i])
-			__sync_fetch_and_add(&to->enabled_ns[i], by->enabled_ns[i]);
-		if (by->running_ns[i])
-			__sync_fetch_and_add(&to->running_ns[i], by->running_ns[i]);
-	}
-}
-
-static __always_inline void give_to_process(struct pp_counted_cpu *cpu, const struct pp_counted *by,
-					    __u32 tgid)
+static __always_inline struct pp_counted_process *find_process(__u32 tgid)
 {
 	static const struct pp_counted_process nothing;
 	struct pp_counted_key key = { .cgroup_id = bpf_get_current_cgroup_id(), .tgid = tgid };
@@ -149,45 +127,56 @@ static __always_inline void give_to_process(struct pp_counted_cpu *cpu, const st
 	struct pp_proc_id id = {};
 	bool has_mm;
 
-	if (pp_follow && !bpf_map_lookup_elem(&pp_followed, &tgid))
-		return;
 	task__read_id(&id, &has_mm);
 	key.start_boottime_ns = id.start_boottime_ns;
 	known = bpf_map_lookup_elem(&pp_counted, &key);
-	if (!known) {
-		(void)bpf_map_update_elem(&pp_counted, &key, &nothing, BPF_NOEXIST);
-		known = bpf_map_lookup_elem(&pp_counted, &key);
+	if (known)
+		return known;
+	(void)bpf_map_update_elem(&pp_counted, &key, &nothing, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&pp_counted, &key);
+}
+
+/* It may have a new name since it was forked: looked at for its first switches, later now and then. */
+static __always_inline void read_comm(struct pp_counted_process *process, __u64 pid_tgid)
+{
+	__u64 switches = process->sums.switches;
+
+	if ((__u32)pid_tgid == pid_tgid >> 32 && (switches < 8 || !(switches & 63)))
+		bpf_get_current_comm(process->comm, sizeof(process->comm));
+}
+
+/* Whose it is; NULL: of a process that is not asked for. */
+static __always_inline struct pp_counted *find_owner(struct pp_counted_cpu *cpu)
+{
+	__u64 pid_tgid = bpf_get_current_pid_tgid();
+	__u32 tgid = pid_tgid >> 32;
+	struct pp_counted_process *process;
+
+	if (!tgid)
+		return &cpu->idle;
+	if (pp_follow && !bpf_map_lookup_elem(&pp_followed, &tgid))
+		return 0;
+	process = find_process(tgid);
+	if (!process) {
+		cpu->table_full++;
+		return &cpu->others;
 	}
-	if (known) {
-		add_shared(&known->sums, by);
-		if ((__u32)bpf_get_current_pid_tgid() ==
-		    tgid) /* it may have a new one since it was forked */
-			bpf_get_current_comm(known->comm, sizeof(known->comm));
-		return;
-	}
-	cpu->table_full++;
-	add(&cpu->others, by);
+	read_comm(process, pid_tgid);
+	return &process->sums;
 }
 
 static __always_inline void take(struct pp_counted_cpu *cpu, __u64 now_ns, bool is_switch)
 {
-	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
-	struct pp_counted by = {};
-	bool is_first = !cpu->time_ns;
+	struct pp_counted *owner = cpu->all.on_cpu_ns ? find_owner(cpu) : 0;
+	__u64 before_ns = cpu->all.on_cpu_ns;
 
-	by.on_cpu_ns = now_ns - cpu->time_ns;
-	by.switches = is_switch;
-	cpu->time_ns = now_ns;
-	read_events(cpu, &by);
-	if (is_first) {
-		cpu->backwards = 0;
-		return;
+	cpu->all.on_cpu_ns = now_ns;
+	cpu->all.switches += is_switch;
+	if (owner) {
+		add(&owner->on_cpu_ns, now_ns - before_ns);
+		add(&owner->switches, is_switch);
 	}
-	add(&cpu->all, &by);
-	if (tgid)
-		give_to_process(cpu, &by, tgid);
-	else
-		add(&cpu->idle, &by);
+	read_events(cpu, owner);
 }
 
 static __always_inline int take_and_time(bool is_switch)

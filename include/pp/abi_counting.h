@@ -32,13 +32,10 @@ struct pp_counted_process {
 
 /* What a program writes on its own CPU alone. */
 struct pp_counted_cpu {
-	struct pp_counted all;
-	struct pp_counted idle; /* of all */
-	struct pp_counted others; /* of all: processes that the table had no room for */
-	__u64 time_ns; /* of the last reading; 0: none yet, the next one only begins */
-	__u64 last[PP_EVENTS_MAX];
-	__u64 last_enabled_ns[PP_GROUPS_MAX];
-	__u64 last_running_ns[PP_GROUPS_MAX];
+	struct pp_counted
+		all; /* the last readings themselves; on_cpu_ns: when that was, 0: not yet */
+	struct pp_counted idle;
+	struct pp_counted others; /* processes that the table had no room for */
 	__u64 read_errors; /* readings that the kernel refused: what came meanwhile is in the next one */
 	__u64 backwards; /* readings below the one before: not counted */
 	__u64 table_full;

@@ -19,6 +19,7 @@ struct collect_counting;
 struct collect_event {
 	struct perf_code code;
 	uint32_t group; /* events of a group stand together, and are on the PMU together; the first one leads */
+	bool is_always_on; /* of software: never takes turns, so no time is asked for; enabled_ns stays 0 */
 	bool is_absent; /* it is not opened: known not to be there */
 	int err; /* filled by __new: -errno if it opens on no CPU; it stays 0 in all sums then */
 };
@@ -55,6 +56,8 @@ struct collect_counts {
 /* Some 10 us a CPU and 1 us a process: a worker's where hosts are large. *ret_counts is given: __clear. */
 int collect_counting__read(struct collect_counting *self, struct collect_counts *ret_counts);
 void collect_counts__clear(struct collect_counts *self);
+/* From now on nothing is done at switches: CPUs are counted whole, by __read, and processes no more. */
+void collect_counting__stop_switches(struct collect_counting *self);
 /* Forgets a process that has gone, so that the table has room. */
 void collect_counting__forget(struct collect_counting *self, const struct pp_counted_key *key);
 

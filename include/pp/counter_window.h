@@ -20,6 +20,7 @@ struct counter_set {
 	uint32_t free_counters; /* of the PMU, when the set was made */
 	uint32_t group[PP_EVENTS_MAX];
 };
+#define COUNTER_GROUP_SOFTWARE 0 /* always on: counts of it are never scaled, and have no times */
 /* What this machine has, for all metrics: software events, and of hardware what its counters hold without turns. */
 int counter_set__default(const struct sysroot *root, struct counter_set *ret_set);
 /* names: separated by commas. -EINVAL, -E2BIG with *ret_name (borrowed from ret_set): the one that is none, or too many. */
@@ -28,9 +29,13 @@ int counter_set__parse(const struct sysroot *root, const char *names, struct cou
 
 /* Counting, from __start to __free: loaded only then. */
 struct counter_run;
-/* pid: 0, or a process that has not run yet, with what descends from it. As collect_counting__new. */
+/*
+ * cost_max_percent: of all CPU time; above it, in a window, processes and what is made of them are counted no more
+ * (disabled), so that only the readings cost. 0: no limit. pid: 0, or a process that has not run yet, with what
+ * descends from it. As collect_counting__new.
+ */
 int counter_run__start(const struct sysroot *root, struct counter_set *set, uint32_t pid,
-		       struct counter_run **ret_run, const char **ret_why);
+		       double cost_max_percent, struct counter_run **ret_run, const char **ret_why);
 void counter_run__free(struct counter_run *self);
 
 enum counter_scope_kind {
@@ -55,6 +60,8 @@ struct counter_window {
 	struct counter_scope *scopes[COUNTER_SCOPE_CNT]; /* those with the most time on CPU first */
 	size_t scope_cnt[COUNTER_SCOPE_CNT];
 	struct pp_counted others; /* processes for which there was no room: in system and cpu only */
+	bool by_switch; /* false: system and CPUs only, as the cost was above its limit */
+	double cost_percent; /* of all CPU time, by what the program timed of itself */
 	uint64_t read_errors, backwards, table_full, runs;
 	double ns_per_run;
 };

@@ -119,6 +119,20 @@ wait $CPUS
 check "CPUs have rows" test "$(jq '.scopes | length' cpus)" = "$(nproc)"
 check "their faults are told" test "$(jq '[.scopes[].counts["page-faults"].count] | add' cpus)" -gt 4900
 
+# --- what it costs is limited
+
+"$FAULTS" 0 40000 0 >/dev/null &
+SLEEPER=$!
+stat_ --per process --events page-faults --interval 0.5 --duration 1.4 --cost-max 0.001 >limited 2>err
+check "the first interval is by process" jq -e -s '.[0] | .collector.mode == "sched_switch" and (.scopes | length) > 0' limited
+check "above the limit processes are counted no more, and it is said" \
+	jq -e -s '.[1] | .collector.mode == "interval" and .status == "disabled" and .scopes == []' limited
+check_text "with the cost" 'cost [0-9.]+ % of the CPUs' err
+stat_ --per system --events page-faults --interval 0.5 --duration 1.4 --cost-max 0.001 >limited 2>err
+check "the host is still counted" jq -e -s '.[1].scopes[0].counts["page-faults"].count >= 0' limited
+kill $SLEEPER
+wait $SLEEPER 2>/dev/null
+
 # --- names of events
 
 refused() {

@@ -22,15 +22,18 @@
 #include "pp/net.h"
 #include "run.h"
 
-#define SPARE_NS 20000000
+#define SPARE_NS	 20000000
+#define COST_MAX_PERCENT 1
 
-enum { STAT_PER = CLI_OPTION_OWN, STAT_INTERVAL, STAT_EVENTS, STAT_DURATION };
+enum { STAT_PER = CLI_OPTION_OWN, STAT_INTERVAL, STAT_EVENTS, STAT_DURATION, STAT_COST };
 const struct cli_option counter_stat_options[] = {
 	{ STAT_PER, "per", "SCOPE", "system (default), cpu, cgroup, container or process" },
 	{ STAT_INTERVAL, "interval", "S",
 	  "a table so often (1; with a command: once, at its end)" },
 	{ STAT_DURATION, "duration", "S",
 	  "end after so long; without: at Ctrl-C or the command's end" },
+	{ STAT_COST, "cost-max", "PERCENT",
+	  "of all CPU time (1): above it processes are counted no more; 0: no limit" },
 	{ STAT_EVENTS, "events", "NAMES", "these only, separated by commas; see 'counter list'" },
 	{ 0 },
 };
@@ -39,6 +42,7 @@ struct stat {
 	struct cli *cli;
 	enum counter_scope_kind per;
 	double interval_s, duration_s; /* 0: none */
+	double cost_max_percent;
 	const char *events; /* NULL: the default ones */
 	char *const *argv; /* NULL: no command */
 	struct counter_set set;
@@ -176,6 +180,17 @@ static int parse_seconds(struct stat *self, const char *option, const char *text
 	return 0;
 }
 
+static int parse_cost(struct stat *self, const char *text)
+{
+	char *rest;
+	double percent = strtod(text, &rest);
+
+	if (rest == text || *rest || !(percent >= 0 && percent <= 100))
+		return cli__usage(self->cli, "--cost-max '%s': percent from 0 to 100", text);
+	self->cost_max_percent = percent;
+	return 0;
+}
+
 static int parse_per(struct stat *self, const char *text)
 {
 	for (int kind = 0; kind < COUNTER_SCOPE_CNT; kind++)
@@ -208,6 +223,7 @@ static int parse(struct stat *self, int argc, char **argv)
 		case STAT_DURATION:
 			code = parse_seconds(self, "duration", value, &self->duration_s);
 			break;
+		case STAT_COST: code = parse_cost(self, value); break;
 		case STAT_EVENTS: self->events = value; break;
 		case CLI_OPTION_JSON:
 		case CLI_OPTION_PRETTY: break;
@@ -282,7 +298,7 @@ static int count(struct stat *self)
 {
 	const char *why = "";
 	int err = counter_run__start(&self->cli->root, &self->set, (uint32_t)self->command.pid,
-				     &self->run, &why);
+				     self->cost_max_percent, &self->run, &why);
 
 	if (err)
 		return cli__fail(self->cli, cli__code_of(err), err, NULL, "%s (%s)",
@@ -332,6 +348,7 @@ int cmd_counter_stat(struct cli *cli, int argc, char **argv)
 		return cli__fail(cli, CLI_FAILED, -ENOMEM, NULL, "out of memory");
 	self->cli = cli;
 	self->command_fd = -1;
+	self->cost_max_percent = COST_MAX_PERCENT;
 	code = parse(self, argc, argv);
 	if (!code)
 		code = choose_events(self);

@@ -29,7 +29,7 @@ static int add_count(struct json_object *counts, const struct counter_set *set, 
 		err = json__add_u64(count, "count", sums->events[event]);
 	else
 		err = json__add_null(count, "count");
-	if (!err && !set->events[event].is_own) {
+	if (!err && group != COUNTER_GROUP_SOFTWARE) {
 		err = json__add_u64(count, "enabled_ns", sums->enabled_ns[group]);
 		if (!err)
 			err = json__add_u64(count, "running_ns", sums->running_ns[group]);
@@ -86,17 +86,14 @@ static int add_scope(struct json_object *scopes, const struct counter_set *set,
 static int add_collector(struct json_object *json, const struct counter_window *window)
 {
 	struct json_object *collector = json__new_object(), *lost = json__new_object();
-	uint64_t capacity_ns = window->wall_ns * window->cpu_cnt;
-	double cost_ns = (double)window->runs * window->ns_per_run;
-	int err = json__add_str(collector, "mode", "sched_switch");
+	int err = json__add_str(collector, "mode", window->by_switch ? "sched_switch" : "interval");
 
 	if (!err)
 		err = json__add_double(collector, "overhead_ns_per_switch", window->ns_per_run);
 	if (!err)
 		err = json__add_u64(collector, "switches", window->runs);
-	if (!err && capacity_ns)
-		err = json__add_double(collector, "overhead_percent",
-				       100 * cost_ns / (double)capacity_ns);
+	if (!err)
+		err = json__add_double(collector, "overhead_percent", window->cost_percent);
 	if (!err)
 		err = json__add_u64(lost, "map_full", window->table_full);
 	if (!err)
@@ -121,6 +118,8 @@ static int print_json(struct cli *cli, const struct counter_set *set,
 	for (size_t i = 0; i < window->scope_cnt[per] && !err; i++)
 		err = add_scope(scopes, set, window, per, &window->scopes[per][i]);
 	err = json__add(json, "scopes", scopes) ?: err;
+	if (!err && !window->by_switch && per > COUNTER_CPU)
+		err = json__add_str(json, "status", counter_status__name(COUNTER_DISABLED));
 	if (!err)
 		err = add_collector(json, window);
 	if (err || !json)
@@ -162,6 +161,11 @@ static void print_table(const struct counter_set *set, const struct counter_wind
 	struct counter_value value;
 	char text[600];
 
+	if (!window->by_switch && per > COUNTER_CPU) {
+		printf("%s: disabled, the cost of it was above its limit\n",
+		       counter_scope__kind_name(per));
+		return;
+	}
 	printf("%-8s", counter_scope__kind_name(per));
 	for (uint32_t m = 0; m < counter_metrics__cnt(); m++) {
 		columns[m] = has_column(set, window, per, m);

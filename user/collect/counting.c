@@ -82,7 +82,8 @@ static int load(struct collect_counting *self, const struct collect_event *event
 	skel->rodata->pp_follow = pid != 0;
 	for (uint32_t i = 0; i < self->event_cnt; i++) {
 		skel->rodata->pp_group[i] = events[i].group;
-		skel->rodata->pp_is_leader[i] = leader_of(events, i) == i;
+		skel->rodata->pp_is_leader[i] = !events[i].is_always_on &&
+						leader_of(events, i) == i;
 		skel->rodata->pp_is_absent[i] = events[i].err || events[i].is_absent;
 	}
 	err = bpf_map__set_max_entries(skel->maps.pp_events,
@@ -308,4 +309,10 @@ void collect_counting__forget(struct collect_counting *self, const struct pp_cou
 {
 	(void)bpf_map_delete_elem(bpf_map__fd(self->skel->maps.pp_counted),
 				  key); /* else it stays */
+}
+
+void collect_counting__stop_switches(struct collect_counting *self)
+{
+	bpf_link__destroy(take_ptr(self->skel->links.pp_switch));
+	bpf_link__destroy(take_ptr(self->skel->links.pp_count_fork));
 }

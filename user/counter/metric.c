@@ -141,7 +141,7 @@ void counter_set__count(const struct counter_set *self, uint32_t event,
 		ret_value->value = (double)sums->switches;
 		return;
 	}
-	if (running >= enabled && enabled)
+	if (self->group[event] == COUNTER_GROUP_SOFTWARE || (running >= enabled && enabled))
 		return;
 	if (!enabled) {
 		fail(ret_value, COUNTER_NOT_COUNTED, "it was not on a CPU");

@@ -12,6 +12,7 @@
 #include "pp/base/buf.h"
 #include "pp/base/cleanup.h"
 #include "pp/base/clock.h"
+#include "pp/base/log.h"
 #include "pp/base/sysroot.h"
 #include "pp/base/vec.h"
 #include "pp/container.h"
@@ -29,6 +30,8 @@ struct counter_run {
 	const struct sysroot *root; /* borrowed */
 	struct collect_counting *counting;
 	struct collect_counts before;
+	double cost_max_percent; /* 0: no limit */
+	bool by_switch;
 	struct cgroup_name *cgroups; /* as the host has them, ever */
 	size_t cgroup_cnt, cgroup_cap;
 };
@@ -45,7 +48,7 @@ const char *counter_scope__kind_name(enum counter_scope_kind kind)
 }
 
 int counter_run__start(const struct sysroot *root, struct counter_set *set, uint32_t pid,
-		       struct counter_run **ret_run, const char **ret_why)
+		       double cost_max_percent, struct counter_run **ret_run, const char **ret_why)
 {
 	struct counter_run *self = calloc(1, sizeof(*self));
 	struct collect_event events[PP_EVENTS_MAX] = { 0 };
@@ -54,10 +57,13 @@ int counter_run__start(const struct sysroot *root, struct counter_set *set, uint
 	if (!self)
 		return -ENOMEM;
 	self->root = root;
+	self->cost_max_percent = cost_max_percent;
+	self->by_switch = true;
 	for (uint32_t i = 0; i < set->cnt; i++)
 		events[i] = (struct collect_event){
 			.code = set->events[i].code,
 			.group = set->group[i],
+			.is_always_on = set->group[i] == COUNTER_GROUP_SOFTWARE,
 			.is_absent = set->events[i].status != COUNTER_OK || set->events[i].is_own,
 		};
 	err = collect_counting__new(root, events, set->cnt, pid, &self->counting, ret_why);
@@ -329,14 +335,32 @@ static int fill(struct counter_run *self, struct container_names *names,
 	window->table_full = now->table_full - self->before.table_full;
 	window->runs = now->runs - self->before.runs;
 	window->ns_per_run = now->ns_per_run;
+	window->by_switch = self->by_switch;
+	window->cost_percent = 100 * (double)window->runs * window->ns_per_run /
+			       ((double)window->wall_ns * window->cpu_cnt);
 	err = add_cpus(window, &caps, now, &self->before);
-	if (!err)
+	if (!err && self->by_switch)
 		err = add_processes(self, window, &caps, names, now);
 	for (int k = COUNTER_CGROUP; k < COUNTER_SCOPE_CNT && !err; k++)
 		if (window->scope_cnt[k])
 			qsort(window->scopes[k], window->scope_cnt[k], sizeof(*window->scopes[k]),
 			      by_time);
 	return err;
+}
+
+/* What a window's switches cost decides about the next ones; it is for good. */
+static void keep_limit(struct counter_run *self, const struct counter_window *window)
+{
+	if (!self->by_switch || self->cost_max_percent <= 0 ||
+	    window->cost_percent <= self->cost_max_percent)
+		return;
+	self->by_switch = false;
+	collect_counting__stop_switches(self->counting);
+	log_warn(
+		"counter: counting at %.0f switches a second cost %.2f %% of the CPUs (limit %.2f %%): from "
+		"now on by CPU only",
+		(double)window->runs * 1e9 / (double)window->wall_ns, window->cost_percent,
+		self->cost_max_percent);
 }
 
 int counter_run__read(struct counter_run *self, struct container_names *names,
@@ -356,6 +380,7 @@ int counter_run__read(struct counter_run *self, struct container_names *names,
 	}
 	collect_counts__clear(&self->before);
 	self->before = now;
+	keep_limit(self, &window);
 	*ret_window = window;
 	return 0;
 }

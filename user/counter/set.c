@@ -11,8 +11,7 @@
 #include "pp/base/cleanup.h"
 #include "pp/counter_window.h"
 
-#define GROUP_SOFTWARE 0
-#define GROUP_FIRST    1 /* of the hardware's, up to PP_GROUPS_MAX - 1 */
+#define GROUP_FIRST 1 /* of the hardware's, up to PP_GROUPS_MAX - 1 */
 
 /* What metrics are made of, the most useful first; those that this machine has not are left out. */
 static const char *const default_software[] = { "page-faults", "context-switches", "cpu-migrations",
@@ -69,7 +68,7 @@ static void group(struct counter_set *set)
 
 	sort(set);
 	for (uint32_t i = 0; i < set->cnt; i++) {
-		set->group[i] = GROUP_SOFTWARE;
+		set->group[i] = COUNTER_GROUP_SOFTWARE;
 		if (!is_hardware(&set->events[i]) || set->events[i].status != COUNTER_OK)
 			continue;
 		if (in_group == max && last + 1 < PP_GROUPS_MAX) {
