@@ -10,7 +10,7 @@
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 192); /* 64 each of two runs, and of what one changes to */
+	__uint(max_entries, 320); /* 64 of each run, and of what one changes to */
 	__type(key, __u64);
 	__type(value, __u32);
 } pp_filter_cgrps __weak SEC(".maps"); /* user writes; pp_sample and pp_exec read */

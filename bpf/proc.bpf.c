@@ -25,6 +25,7 @@ int pp_fork(struct bpf_raw_tracepoint_args *ctx)
 	__u32 child_tgid = BPF_CORE_READ(child, tgid);
 	__u32 generation = generation_now();
 	struct pp_filter_pid *known, added = {};
+	__u32 roots = 0;
 
 	if (!cpu)
 		return 0;
@@ -34,17 +35,20 @@ int pp_fork(struct bpf_raw_tracepoint_args *ctx)
 	known = bpf_map_lookup_elem(&pp_filter_pids, &parent_tgid);
 	if (!known)
 		return 0;
-	added.root[0] = inherited_root(known, 0);
-	added.root[1] = inherited_root(known, 1);
-	if (!added.root[0] && !added.root[1])
+#pragma unroll
+	for (__u32 slot = 0; slot < PP_SLOTS; slot++) {
+		added.root[slot] = inherited_root(known, slot);
+		roots |= added.root[slot];
+	}
+	if (!roots)
 		return 0;
 	added.start_ticks = BPF_CORE_READ(child, start_boottime) / PP_NSEC_PER_TICK;
 	if (!bpf_map_update_elem(&pp_filter_pids, &child_tgid, &added, BPF_ANY))
 		return 0;
-	if (added.root[0])
-		count(counters_of(cpu, 0, generation), PP_CNT_FILTER_FULL);
-	if (added.root[1])
-		count(counters_of(cpu, 1, generation), PP_CNT_FILTER_FULL);
+#pragma unroll
+	for (__u32 slot = 0; slot < PP_SLOTS; slot++)
+		if (added.root[slot])
+			count(counters_of(cpu, slot, generation), PP_CNT_FILTER_FULL);
 	return 0;
 }
 
@@ -128,8 +132,9 @@ int pp_exec(struct bpf_raw_tracepoint_args *ctx)
 	bpf_get_current_comm(rec.comm, sizeof(rec.comm));
 	if (bpf_ringbuf_output(&pp_ring, &rec, sizeof(rec), 0))
 		return 0; /* its first sample asks again */
-	info.window[0] = rec.slots & 1 ? pp_run.window[0] : 0;
-	info.window[1] = rec.slots & 2 ? pp_run.window[1] : 0;
+#pragma unroll
+	for (__u32 slot = 0; slot < PP_SLOTS; slot++)
+		info.window[slot] = rec.slots >> slot & 1 ? pp_run.window[slot] : 0;
 	info.asked_ns = rec.head.time_ns;
 	info.ask_ms = PP_EXEC_ANSWER_MS;
 	bpf_map_update_elem(&pp_procs, &rec.proc, &info, BPF_NOEXIST);

@@ -296,11 +296,16 @@ static __always_inline void take_sample(struct perf_context *ctx, __u64 *cnt, __
 static __always_inline int sample(struct perf_context *ctx, bool by_tables)
 {
 	struct pp_cpu_counters *cpu = cpu_counters();
+	struct scratch *s = scratch_get();
 	__u64 begin_ns, accepted, *cnt;
 	__u32 slot = PP_PERIOD_SLOT(ctx->sample_period), generation;
 
 	if (!cpu)
 		return 0;
+	if (s && s->told_slot) {
+		slot = MASKED(s->told_slot - 1, PP_SLOTS - 1);
+		s->told_slot = 0;
+	}
 	/* Locked: orders "entered" before the reading of the generation. */
 	__sync_fetch_and_add(&cpu->entered, 1);
 	generation = generation_now();
@@ -319,6 +324,41 @@ static __always_inline int sample(struct perf_context *ctx, bool by_tables)
 	__sync_fetch_and_add(&cpu->left, 1);
 	return 0;
 }
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} pp_sampler SEC(".maps"); /* user puts in the one that is loaded */
+
+/*
+ * In front of the sampler for events whose period is not ours to mark: one of each page fault, a million instructions. No
+ * other perf_event program comes between on this CPU: the kernel runs no second one inside of a first.
+ */
+static __always_inline int sample_for(struct perf_context *ctx, __u32 slot)
+{
+	struct scratch *s = scratch_get();
+
+	if (!s)
+		return 0;
+	s->told_slot = slot + 1;
+	bpf_tail_call(ctx, &pp_sampler, 0);
+	s->told_slot = 0; /* not there: never expected */
+	return 0;
+}
+
+#define DEFINE_EVENT(slot)                            \
+	SEC("perf_event")                             \
+	int pp_event_##slot(struct perf_context *ctx) \
+	{                                             \
+		return sample_for(ctx, slot);         \
+	}
+DEFINE_EVENT(0)
+DEFINE_EVENT(1)
+DEFINE_EVENT(2)
+DEFINE_EVENT(3)
+_Static_assert(PP_SLOTS == 4, "a program for each");
 
 /*
  * Two programs, one of them loaded: a function that a verifier refuses must not be part of the last resort,

@@ -33,7 +33,7 @@ STACK_MAP(pp_large_1, struct pp_stack_large, 256);
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 192); /* 64 each of two runs, and of what one changes to */
+	__uint(max_entries, 320); /* 64 of each run, and of what one changes to */
 	__type(key, struct pp_comm);
 	__type(value, __u32);
 } pp_filter_comms SEC(".maps"); /* user writes, pp_sample reads */

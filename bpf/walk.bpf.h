@@ -68,6 +68,8 @@ struct scratch {
 	struct pp_rec_stack rec;
 	struct pp_count count;
 	struct walk walk;
+	__u32 told_slot; /* 1 + the run, by the program in front; 0: the period says it */
+	__u32 pad;
 };
 _Static_assert(sizeof(struct scratch) < 32768, "the limit of a per-CPU value on 5.10 to 7.3");
 

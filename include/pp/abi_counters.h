@@ -41,7 +41,7 @@ enum pp_counter {
 };
 
 #define PP_GENERATIONS 2 /* of maps and counters: one is written, the other drained */
-#define PP_SLOTS       2 /* runs at once; a power of two */
+#define PP_SLOTS       4 /* runs at once; a power of two */
 
 /*
  * What a program writes per CPU. Counters stand by run, and by generation as the maps do, so that what a drain

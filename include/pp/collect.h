@@ -20,6 +20,7 @@ struct loop;
 struct sysroot;
 struct collect;
 struct json_object;
+struct perf_clock;
 
 /* For tests: sizes of maps made small, a program held inside its critical part. All 0 in production. */
 struct collect_tuning {
@@ -74,10 +75,12 @@ struct collect_run_ops {
 
 /*
  * Open, attach, enable. The process table is empty for the first of several. *ret_slot names the run until
- * drained(is_last). -EBUSY; -errno with *ret_why.
+ * drained(is_last). event: what is sampled, its name borrowed until then; NULL: the clock, at the spec's rate.
+ * -EBUSY; -errno with *ret_why.
  */
 int collect__start(struct collect *self, const struct session_spec *spec,
-		   const struct collect_run_ops *ops, uint32_t *ret_slot, const char **ret_why);
+		   const struct perf_clock *event, const struct collect_run_ops *ops,
+		   uint32_t *ret_slot, const char **ret_why);
 /* The spec's pids, comms, cgroups and children from now on, what stays wanted without a gap. -errno: as before. */
 int collect__change(struct collect *self, uint32_t slot, const struct session_spec *spec);
 /*
@@ -100,6 +103,8 @@ struct collect_stats {
 	uint32_t cpu_cnt;
 	const char *clock; /* "cpu-clock", "cycles" */
 	bool clock_is_software;
+	bool is_event; /* rate_hz is 0; each sample stands for period of them */
+	uint64_t period;
 };
 /*
  * Sums of a run's drains since collect__start or collect__mark: exact for what was delivered by then. expected

@@ -17,6 +17,8 @@ struct perf_clock {
 	uint64_t period; /* ns (cpu-clock) or cycles */
 	const char *name; /* "cpu-clock", "cycles"; static */
 	bool is_software;
+	bool is_event; /* asked for by its name: it has no rate, its period stays as it is */
+	uint64_t config1, config2;
 };
 
 /*

@@ -60,6 +60,7 @@ struct profile_meta {
 	uint32_t cpu_cnt;
 	uint32_t kernel_ns_per_sample; /* measured by the sampler on itself; 0: none measured */
 	uint32_t pad;
+	uint64_t period; /* of an event that was asked for: a sample stands for so many; 0: samples of a clock */
 	uint64_t user_cpu_ns; /* our own CPU time for this run */
 	uint64_t rss_peak_bytes;
 	double busy_pct; /* CPU time used on the host in the window, of all CPUs; < 0 unknown */

@@ -4,8 +4,8 @@
 /*
  * One run, from a session_spec to a finished, named profile: switch sources on, drain, note processes,
  * stop at the deadline, symbolize, account. The same for daemon and command line. The only place where
- * samples become a profile. Loop thread only. Two runs may go on at once, served by one sampler: neither
- * sees anything of the other's start, change or end.
+ * samples become a profile. Loop thread only. Some runs may go on at once, served by one sampler: none
+ * sees anything of another's start, change or end.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,7 +22,7 @@ struct profile;
 struct record;
 struct record_run;
 
-#define RECORD_RUNS_MAX 2
+#define RECORD_RUNS_MAX 4
 
 struct record_ops {
 	/* Links are on and the first sample was seen (or 1 s went by without one). Once per run. */
@@ -53,7 +53,7 @@ int record__new(struct loop *loop, const struct sysroot *root, struct collect *c
 		const struct record_options *options, struct record **ret_record);
 void record__free(struct record *self); /* when no run goes on */
 /*
- * -EBUSY while RECORD_RUNS_MAX go on; -ESRCH when none of the spec's pids exist; -errno of collect with
+ * -EBUSY while RECORD_RUNS_MAX go on; -EOPNOTSUPP, -EPERM: its event is not here; -ESRCH when none of the spec's pids exist; -errno of collect with
  * *ret_why. The run is borrowed: it is the recorder's, until behind window(is_last).
  */
 int record__start(struct record *self, const struct session_spec *spec,

@@ -23,6 +23,7 @@ struct buf;
 #define SPEC_COMM_BYTES		16 /* with the NUL, as the kernel's TASK_COMM_LEN */
 #define SPEC_CGROUPS_MAX	64
 #define SPEC_CGROUP_BYTES	512 /* with the NUL; those of nested clusters have over 300 */
+#define SPEC_EVENT_BYTES	64 /* with the NUL */
 #define SPEC_GROUPS_MAX		32
 #define SPEC_GROUP_BYTES	512 /* with the NUL: a kind, and up to three names of Kubernetes */
 
@@ -33,6 +34,7 @@ struct session_spec {
 	bool idle; /* sample idle tasks too */
 	bool children; /* pids: what they fork is included */
 	bool inlined; /* source lines and inlined functions */
+	char event[SPEC_EVENT_BYTES]; /* sampled in place of the clock: as counter.h names them; "": the clock */
 	uint32_t pid_cnt; /* 0: all processes */
 	uint32_t comm_cnt; /* 0: all thread names */
 	uint32_t cgroup_cnt; /* these and the groups are alternatives; 0 of both: all cgroups */
@@ -49,6 +51,8 @@ bool session_spec__equal(const struct session_spec *a, const struct session_spec
 /* Setters check ranges. On failure (-EINVAL, -E2BIG) *ret_why is a static sentence; may be NULL. */
 int session_spec__set_rate(struct session_spec *self, const char *text, const char **ret_why);
 int session_spec__set_duration(struct session_spec *self, const char *text, const char **ret_why);
+/* A word of printable characters; whether there is such an event is seen when it is to be sampled. */
+int session_spec__set_event(struct session_spec *self, const char *text, const char **ret_why);
 int session_spec__add_pid(struct session_spec *self, const char *text, const char **ret_why);
 int session_spec__add_pid_num(struct session_spec *self, int64_t pid, const char **ret_why);
 /* A name longer than 15 bytes is cut as the kernel cuts it. */

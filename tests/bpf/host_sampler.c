@@ -244,12 +244,28 @@ static void read_ring(struct host_sample *sample)
 	}
 }
 
+long bpf_tail_call(void *ctx, const void *progs, __u32 index)
+{
+	return pp_sample(ctx);
+}
+
+static int (*program_of(const struct host_regs *regs))(struct perf_context *)
+{
+	static int (*const in_front[PP_SLOTS])(struct perf_context *) = { pp_event_0, pp_event_1,
+									  pp_event_2, pp_event_3 };
+
+	if (regs->in_front)
+		return in_front[regs->in_front - 1];
+	return regs->by_frame_pointer ? pp_sample_fp : pp_sample;
+}
+
 void host__sample(const struct host_regs *regs, struct host_sample *ret_sample)
 {
 	struct pp_cpu_counters *counters = cpu_counters();
 	struct perf_context context;
 	const struct scratch *s = scratch_get();
-	uint32_t slot = PP_PERIOD_SLOT(regs->sample_period), generation = pp_run.generation;
+	uint32_t slot = regs->in_front ? regs->in_front - 1 : PP_PERIOD_SLOT(regs->sample_period);
+	uint32_t generation = pp_run.generation;
 
 	fake_map__clear(&pp_counters);
 	fake_map__clear(&pp_counts_0);
@@ -259,7 +275,7 @@ void host__sample(const struct host_regs *regs, struct host_sample *ret_sample)
 	fake_kernel.ring_bytes = 0;
 	set_registers(regs, &context);
 	context.sample_period = regs->sample_period;
-	pp_assert(!(regs->by_frame_pointer ? pp_sample_fp : pp_sample)(&context));
+	pp_assert(!program_of(regs)(&context));
 	memset(ret_sample, 0, sizeof(*ret_sample));
 	ret_sample->depth = s->rec.user.head.depth;
 	ret_sample->end = s->rec.user.head.end;

@@ -41,6 +41,7 @@ struct host_regs {
 	uint64_t regs[16]; /* DWARF numbers */
 	uint64_t ip;
 	bool is_in_kernel; /* interrupted in a system call: a walk has rip, rsp, rbp, rdi only */
+	uint32_t in_front; /* 1 + the slot of the program in front of the sampler; 0: none is */
 	bool by_frame_pointer; /* with the program of the last resort */
 	uint64_t sample_period; /* of the event; tells the run's slot */
 };

@@ -12,7 +12,7 @@
 
 #include "made_process.h"
 
-#define ALL_ON	     0x3u
+#define ALL_ON	     ((1u << PP_SLOTS) - 1)
 #define PERIOD_99_HZ 10101010ull
 #define START_TICKS  (HOST_START_BOOTTIME / PP_NSEC_PER_TICK)
 
@@ -62,6 +62,23 @@ static void periods_differ_by_less_than_a_slot(void **state)
 		}
 }
 
+/* What one of them said holds for its own sample only. */
+static void a_program_in_front_says_whose_sample_it_is(void **state)
+{
+	for (uint32_t period = 1; period < 10; period++)
+		for (uint32_t slot = 0; slot < PP_SLOTS; slot++) {
+			made.regs.in_front = slot + 1;
+			made.regs.sample_period = period;
+			host__sample(&made.regs, &made.sample);
+			assert_int_equal(made.sample.cnt[PP_CNT_TAKEN], 1);
+			assert_int_equal(made.sample.cnt_others, 0);
+			assert_int_equal(made.sample.key.slot, slot);
+			made.regs.in_front = 0;
+			assert_int_equal(sample_of((slot + 1) % PP_SLOTS)->key.slot,
+					 (slot + 1) % PP_SLOTS);
+		}
+}
+
 static void each_run_has_its_own_counters_in_each_generation(void **state)
 {
 	for (uint32_t generation = 0; generation < PP_GENERATIONS; generation++) {
@@ -76,11 +93,13 @@ static void a_process_is_whose_filter_has_it(void **state)
 	struct pp_filter_pid wanted = { .start_ticks = START_TICKS };
 
 	run->filters[0] |= PP_FILTER_PIDS;
-	assert_int_equal(accepted_by(PP_CNT_FILTERED_PID), 2);
-	run->filters[1] |= PP_FILTER_PIDS;
+	assert_int_equal(accepted_by(PP_CNT_FILTERED_PID), ALL_ON & ~1u);
+	for (uint32_t slot = 1; slot < PP_SLOTS; slot++)
+		run->filters[slot] |= PP_FILTER_PIDS;
 	for (uint32_t slots = 1; slots <= ALL_ON; slots++) {
-		wanted.root[0] = slots & 1 ? HOST_TGID : 0;
-		wanted.root[1] = slots & 2 ? 1 : 0; /* as a child of another */
+		for (uint32_t slot = 0; slot < PP_SLOTS;
+		     slot++) /* odd ones as a child of another */
+			wanted.root[slot] = !(slots >> slot & 1) ? 0 : slot & 1 ? 1 : HOST_TGID;
 		host__want_pid(HOST_TGID, &wanted);
 		assert_int_equal(accepted_by(PP_CNT_FILTERED_PID), slots);
 	}
@@ -93,8 +112,8 @@ static void a_thread_name_is_whose_filter_has_it(void **state)
 {
 	struct pp_run *run = host__run();
 
-	run->filters[0] |= PP_FILTER_COMMS;
-	run->filters[1] |= PP_FILTER_COMMS;
+	for (uint32_t slot = 0; slot < PP_SLOTS; slot++)
+		run->filters[slot] |= PP_FILTER_COMMS;
 	host__want_comm("hos", ALL_ON);
 	assert_int_equal(accepted_by(PP_CNT_FILTERED_COMM), 0);
 	for (uint32_t slots = 1; slots <= ALL_ON; slots++) {
@@ -102,7 +121,8 @@ static void a_thread_name_is_whose_filter_has_it(void **state)
 		assert_int_equal(accepted_by(PP_CNT_FILTERED_COMM), slots);
 	}
 	host__want_comm("host", 1);
-	run->filters[1] &= ~PP_FILTER_COMMS;
+	for (uint32_t slot = 1; slot < PP_SLOTS; slot++)
+		run->filters[slot] &= ~PP_FILTER_COMMS;
 	assert_int_equal(accepted_by(PP_CNT_FILTERED_COMM), ALL_ON);
 }
 
@@ -111,8 +131,8 @@ static void a_cgroup_is_wanted_with_what_is_below(void **state)
 	static const uint64_t ids[] = { 1, 20, 300, 4000 };
 	struct pp_run *run = host__run();
 
-	run->filters[0] |= PP_FILTER_CGROUPS;
-	run->filters[1] |= PP_FILTER_CGROUPS;
+	for (uint32_t slot = 0; slot < PP_SLOTS; slot++)
+		run->filters[slot] |= PP_FILTER_CGROUPS;
 	host__enter_cgroups(ids, 4);
 	host__want_cgroup(4001, ALL_ON);
 	assert_int_equal(accepted_by(PP_CNT_FILTERED_CGROUP), 0);
@@ -126,7 +146,8 @@ static void a_cgroup_is_wanted_with_what_is_below(void **state)
 	assert_int_equal(accepted_by(PP_CNT_FILTERED_CGROUP), 0);
 	host__enter_cgroups(ids, 3);
 	assert_int_equal(accepted_by(PP_CNT_FILTERED_CGROUP), 1);
-	run->filters[1] &= ~PP_FILTER_CGROUPS;
+	for (uint32_t slot = 1; slot < PP_SLOTS; slot++)
+		run->filters[slot] &= ~PP_FILTER_CGROUPS;
 	assert_int_equal(accepted_by(PP_CNT_FILTERED_CGROUP), ALL_ON);
 	assert_int_equal(made.sample.key.cgroup_id, 300);
 }
@@ -138,15 +159,15 @@ static void one_below_32_levels_is_found_by_its_own_id_only(void **state)
 
 	for (uint32_t i = 0; i < 40; i++)
 		ids[i] = i + 1;
-	run->filters[0] |= PP_FILTER_CGROUPS;
-	run->filters[1] |= PP_FILTER_CGROUPS;
+	for (uint32_t slot = 0; slot < PP_SLOTS; slot++)
+		run->filters[slot] |= PP_FILTER_CGROUPS;
 	host__enter_cgroups(ids, 40);
 	host__want_cgroup(33, ALL_ON);
 	assert_int_equal(accepted_by(PP_CNT_FILTERED_CGROUP), 0);
 	host__want_cgroup(32, 1);
 	assert_int_equal(accepted_by(PP_CNT_FILTERED_CGROUP), 1);
 	host__want_cgroup(40, 2);
-	assert_int_equal(accepted_by(PP_CNT_FILTERED_CGROUP), ALL_ON);
+	assert_int_equal(accepted_by(PP_CNT_FILTERED_CGROUP), 3);
 }
 
 static void a_process_is_announced_once_to_each_run_in_each_window(void **state)
@@ -154,8 +175,7 @@ static void a_process_is_announced_once_to_each_run_in_each_window(void **state)
 	struct pp_run *run = host__run();
 	struct pp_proc_info info = *host__process();
 
-	info.window[0] = run->window[0];
-	info.window[1] = run->window[1];
+	memcpy(info.window, run->window, sizeof(info.window));
 	host__set_process(&info);
 	for (uint32_t i = 0; i < 6; i++) {
 		uint32_t slot = i % PP_SLOTS;
@@ -184,6 +204,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(periods_differ_by_less_than_a_slot, begin),
+		cmocka_unit_test_setup(a_program_in_front_says_whose_sample_it_is, begin),
 		cmocka_unit_test_setup(each_run_has_its_own_counters_in_each_generation, begin),
 		cmocka_unit_test_setup(a_process_is_whose_filter_has_it, begin),
 		cmocka_unit_test_setup(a_thread_name_is_whose_filter_has_it, begin),

@@ -198,7 +198,7 @@ static int start_run(struct stress *self, const char **ret_why)
 	const struct collect_run_ops ops = { .count = on_count,
 					     .drained = on_drained,
 					     .arg = self };
-	int err = collect__start(self->collect, &self->spec, &ops, &self->slot, ret_why);
+	int err = collect__start(self->collect, &self->spec, NULL, &ops, &self->slot, ret_why);
 
 	if (!err)
 		loop_timer__start(self->deadline, self->run_ms, 0);
@@ -228,7 +228,7 @@ static int start_runs(struct stress *self, const char **ret_why)
 	session_spec__init(&beside);
 	beside.rate_hz = self->beside_hz;
 	if (self->beside_hz)
-		err = collect__start(self->collect, &beside, &beside_ops, &self->beside_slot,
+		err = collect__start(self->collect, &beside, NULL, &beside_ops, &self->beside_slot,
 				     ret_why);
 	self->run_ms = self->seconds * 1000 / (self->restarts + 1);
 	return err ? err : start_run(self, ret_why);

@@ -32,8 +32,8 @@ int __wrap_collect__put_process(struct collect *self, const struct pp_proc_id *p
 void __wrap_collect__drop_process(struct collect *self, const struct pp_proc_id *proc);
 void __wrap_collect__listen(struct collect *self, const struct collect_ops *ops);
 int __wrap_collect__start(struct collect *self, const struct session_spec *spec,
-			  const struct collect_run_ops *ops, uint32_t *ret_slot,
-			  const char **ret_why);
+			  const struct perf_clock *event, const struct collect_run_ops *ops,
+			  uint32_t *ret_slot, const char **ret_why);
 int __wrap_collect__change(struct collect *self, uint32_t slot, const struct session_spec *spec);
 void __wrap_collect__stop(struct collect *self, uint32_t slot);
 int __wrap_collect__drain(struct collect *self);
@@ -70,11 +70,13 @@ void __wrap_collect__listen(struct collect *self, const struct collect_ops *ops)
 }
 
 int __wrap_collect__start(struct collect *self, const struct session_spec *spec,
-			  const struct collect_run_ops *ops, uint32_t *ret_slot,
-			  const char **ret_why)
+			  const struct perf_clock *event, const struct collect_run_ops *ops,
+			  uint32_t *ret_slot, const char **ret_why)
 {
-	uint32_t slot = kernel.slots[0].is_on;
+	uint32_t slot = 0;
 
+	while (slot < PP_SLOTS - 1 && kernel.slots[slot].is_on)
+		slot++;
 	if (kernel.refuse) {
 		*ret_why = "as told";
 		return kernel.refuse;
@@ -236,8 +238,10 @@ static void count(uint32_t slot, uint64_t cnt)
 /* One drain ends, for all runs that go on. */
 static void drained(void)
 {
-	uint32_t slots = kernel.slots[0].is_on | (uint32_t)kernel.slots[1].is_on << 1;
+	uint32_t slots = 0;
 
+	for (uint32_t s = 0; s < PP_SLOTS; s++)
+		slots |= (uint32_t)kernel.slots[s].is_on << s;
 	kernel.ops.drained(kernel.ops.arg, 0);
 	for (uint32_t s = 0; s < PP_SLOTS; s++) {
 		bool is_last = kernel.slots[s].is_stopping;
@@ -328,13 +332,15 @@ static void a_window_of_one_ends_without_the_other(void **state)
 	record__free(record);
 }
 
-static void a_third_is_refused_until_one_was_delivered(void **state)
+static void one_too_many_is_refused_until_one_was_delivered(void **state)
 {
 	struct record *record = begin(*state);
 	struct session_spec spec = continuous();
-	struct heard a = { 0 }, b = { 0 }, c = { 0 };
+	struct heard a = { 0 }, b = { 0 }, c = { 0 }, others[RECORD_RUNS_MAX - 2] = { 0 };
 
 	assert_int_equal(start(record, &spec, &a), 0);
+	for (uint32_t i = 0; i < RECORD_RUNS_MAX - 2; i++)
+		assert_int_equal(start(record, &spec, &others[i]), 0);
 	b.next = &c;
 	b.next_record = record;
 	assert_int_equal(start(record, &spec, &b), 0);
@@ -345,6 +351,8 @@ static void a_third_is_refused_until_one_was_delivered(void **state)
 	assert_int_equal(b.last_cnt, 1);
 	assert_non_null(c.run);
 	end(record, &c);
+	for (uint32_t i = 0; i < RECORD_RUNS_MAX - 2; i++)
+		end(record, &others[i]);
 	end(record, &a);
 	record__free(record);
 }
@@ -507,7 +515,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		RIG_TEST(each_has_its_own_counts_and_windows),
 		RIG_TEST(a_window_of_one_ends_without_the_other),
-		RIG_TEST(a_third_is_refused_until_one_was_delivered),
+		RIG_TEST(one_too_many_is_refused_until_one_was_delivered),
 		RIG_TEST(a_start_that_fails_leaves_nothing),
 		RIG_TEST(who_asks_is_told_of_a_process_and_nobody_else),
 		RIG_TEST(what_one_has_read_the_other_needs_not_read),

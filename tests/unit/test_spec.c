@@ -249,13 +249,14 @@ static void words_say_all_of_it(void **state)
 	session_spec__add_comm(&spec, "it's a\n\xff", NULL);
 	session_spec__add_comm(&spec, "-x", NULL);
 	session_spec__add_cgroup(&spec, "/a/b-\\x2d", NULL);
+	session_spec__set_event(&spec, "cpu/event=1,umask=2/", NULL);
 	session_spec__add_group(&spec, "namespace:shop", NULL);
 	session_spec__add_group(&spec, "container:-x", NULL);
 	buf__reset(&words);
 	assert_int_equal(session_spec__print_words(&spec, &words), 0);
 	assert_string_equal(
 		words.data,
-		"--rate 99 --duration 60 --continuous --idle --children --inline --pid 3 --pid 12 "
+		"--rate 99 --duration 60 --continuous --idle --children --inline --event cpu/event=1,umask=2/ --pid 3 --pid 12 "
 		"--comm=$'-x' --comm $'it\\'s a\\x0a\\xff' --comm kworker/0:1 --cgroup $'/a/b-\\\\x2d' --container=$'-x' "
 		"--namespace shop");
 }
@@ -276,12 +277,15 @@ static void json_prints_back_to_itself(void **state)
 	session_spec__add_group(&spec, "pod:x/y", NULL);
 	spec.children = true;
 	spec.inlined = true;
+	assert_int_equal(session_spec__set_event(&spec, "a b", &why), -EINVAL);
+	assert_int_equal(session_spec__set_event(&spec, "", &why), -EINVAL);
+	assert_int_equal(session_spec__set_event(&spec, "page-faults", &why), 0);
 	assert_int_equal(session_spec__to_json(&spec, &json), 0);
 	assert_int_equal(json__print(json, false, &text), 0);
 	assert_string_equal(
 		text.data,
 		"{\"rate_hz\":99,\"duration_s\":0,\"continuous\":false,\"idle\":false,"
-		"\"children\":true,\"inline\":true,\"pids\":[3,12],\"comms\":[\"a\\\"b\"],"
+		"\"children\":true,\"inline\":true,\"event\":\"page-faults\",\"pids\":[3,12],\"comms\":[\"a\\\"b\"],"
 		"\"cgroups\":[\"/a\",\"/b\"],\"groups\":[\"pod:x/y\"]}");
 	again = parsed(text.data);
 	assert_int_equal(session_spec__from_json(again, &back, &why), 0);

@@ -21,12 +21,15 @@ enum {
 	OPTION_FORMAT,
 	OPTION_OUTPUT,
 	OPTION_STRICT,
+	OPTION_EVENT,
 };
 
 const struct cli_option record_options[] = {
 	TARGET_OPTIONS,
 	{ OPTION_RATE, "rate", "HZ", "samples a second and CPU, 1 to 10000 (99)" },
 	{ OPTION_DURATION, "duration", "S", "seconds; else until the command ends, or Ctrl-C" },
+	{ OPTION_EVENT, "event", "NAME",
+	  "sample this event ('counter list') in place of time; up to 4, a profile each" },
 	{ OPTION_IDLE, "idle", NULL, "sample idle CPUs too" },
 	{ OPTION_INLINE, "inline", NULL, "inlined functions too, and source lines (pprof)" },
 	{ OPTION_FORMAT, "format", "FORMAT", "html (a flame graph), collapsed or pprof" },
@@ -53,6 +56,22 @@ static int take_format(struct cli *cli, const char *value, struct request *reque
 	return cli__usage(cli, "no format '%s': %s", value, names);
 }
 
+static int take_event(struct cli *cli, const char *value, struct request *request)
+{
+	struct session_spec spec;
+	const char *why;
+
+	if (session_spec__set_event(&spec, value, &why))
+		return cli__usage(cli, "'%s': %s", value, why);
+	if (request->event_cnt == RUNS_MAX)
+		return cli__usage(cli, "at most %d events at once", RUNS_MAX);
+	for (uint32_t i = 0; i < request->event_cnt; i++)
+		if (!strcmp(request->events[i], spec.event))
+			return cli__usage(cli, "event '%s' was named before", value);
+	memcpy(request->events[request->event_cnt++], spec.event, sizeof(spec.event));
+	return CLI_DONE;
+}
+
 static int take_option(struct cli *cli, int id, const char *value, struct request *request)
 {
 	struct session_spec *spec = &request->spec;
@@ -67,6 +86,7 @@ static int take_option(struct cli *cli, int id, const char *value, struct reques
 	case OPTION_STRICT: request->strict = true; break;
 	case OPTION_OUTPUT: request->path = value; break;
 	case OPTION_FORMAT: return take_format(cli, value, request);
+	case OPTION_EVENT: return take_event(cli, value, request);
 	default: break;
 	}
 	if (err)
@@ -102,6 +122,8 @@ static int parse(struct cli *cli, int argc, char **argv, struct request *request
 		return cli__usage(cli, "a command is missing after --");
 	if (pos < argc)
 		request->argv = argv + pos + 1;
+	if (request->event_cnt > 1 && request->path && !strcmp(request->path, "-"))
+		return cli__usage(cli, "several events are not one output: --output FILE");
 	if (request->argv && request->spec.pid_cnt)
 		return cli__usage(cli, "--pid and a command: only one of them");
 	if (request->spec.children && !request->spec.pid_cnt && !request->argv)
@@ -149,13 +171,32 @@ static int deliver(struct cli *cli, struct report *report, struct output *output
 	return request->strict && has_losses(report->profile) ? CLI_LOSSES : CLI_DONE;
 }
 
+/* Of the first that fails; losses are told by all. */
+static int deliver_all(struct cli *cli, struct report *report, struct profile **profiles,
+		       struct output *outputs)
+{
+	int code = CLI_DONE;
+
+	for (uint32_t i = 0; i < max_of(report->request->event_cnt, 1u); i++) {
+		int one;
+
+		report->profile = profiles[i];
+		report->output = &outputs[i];
+		one = deliver(cli, report, &outputs[i]);
+		if (one && one != CLI_LOSSES)
+			return one;
+		code = one ?: code;
+	}
+	return code;
+}
+
 /* The command exists from before the first thread on, and is held until sampling is on. */
 static int record(struct cli *cli, struct request *request, const struct targets *targets,
-		  struct output *output)
+		  struct output *outputs)
 {
 	struct command command = { .go_fd = -1, .failed_fd = -1 };
-	struct profile *profile = NULL;
-	struct report report = { .request = request, .targets = targets, .output = output };
+	struct profile *profiles[RUNS_MAX] = { NULL };
+	struct report report = { .request = request, .targets = targets };
 	int code, err;
 
 	if (request->argv) {
@@ -167,35 +208,50 @@ static int record(struct cli *cli, struct request *request, const struct targets
 		(void)session_spec__add_pid_num(&request->spec, command.pid, NULL);
 		report.command = &command;
 	}
-	code = recording__run(cli, request, request->argv ? &command : NULL, targets, &profile,
+	code = recording__run(cli, request, request->argv ? &command : NULL, targets, profiles,
 			      &report.end);
-	report.profile = profile;
 	if (!code)
-		code = deliver(cli, &report, output);
-	profile__free(profile);
+		code = deliver_all(cli, &report, profiles, outputs);
+	for (uint32_t i = 0; i < RUNS_MAX; i++)
+		profile__free(profiles[i]);
 	command__close(&command);
 	return code;
+}
+
+/* One for each event; without a name of its own an event has its in the file's. */
+static int open_outputs(struct cli *cli, const struct request *request, struct output *outputs,
+			uint32_t *ret_cnt)
+{
+	for (uint32_t i = 0; i < max_of(request->event_cnt, 1u); i++) {
+		int err = output__open(&outputs[i], request->path,
+				       request->event_cnt > 1 ? request->events[i] : NULL,
+				       request->format->extension);
+
+		*ret_cnt = i + 1;
+		if (err)
+			return tell_output_error(cli, &outputs[i], err, false);
+	}
+	return 0;
 }
 
 int cmd_profile_record(struct cli *cli, int argc, char **argv)
 {
 	struct request request = { 0 };
 	struct targets targets = { 0 };
-	struct output output;
-	int code, err;
+	struct output outputs[RUNS_MAX];
+	uint32_t output_cnt = 0;
+	int code;
 
 	code = parse(cli, argc, argv, &request);
 	if (code >= 0)
 		return code;
-	err = output__open(&output, request.path, request.format->extension);
-	if (err) {
-		code = tell_output_error(cli, &output, err, false);
-	} else {
+	code = open_outputs(cli, &request, outputs, &output_cnt);
+	if (!code)
 		code = targets__open(&targets, cli, &request.spec);
-		if (!code)
-			code = record(cli, &request, &targets, &output);
-	}
+	if (!code)
+		code = record(cli, &request, &targets, outputs);
 	targets__close(&targets);
-	output__close(&output);
+	for (uint32_t i = 0; i < output_cnt; i++)
+		output__close(&outputs[i]);
 	return code;
 }

@@ -20,6 +20,7 @@ enum {
 	OPTION_DURATION,
 	OPTION_IDLE,
 	OPTION_INLINE,
+	OPTION_EVENT,
 	OPTION_FORMAT,
 	OPTION_OUTPUT,
 };
@@ -39,6 +40,7 @@ const struct cli_option session_start_options[] = {
 	{ OPTION_RATE, "rate", "HZ", "samples a second and CPU, 1 to 10000 (99)" },
 	{ OPTION_DURATION, "duration", "S", "seconds (60)" },
 	{ OPTION_IDLE, "idle", NULL, "sample idle CPUs too" },
+	{ OPTION_EVENT, "event", "NAME", "sample this event ('counter list') in place of time" },
 	{ OPTION_INLINE, "inline", NULL, "inlined functions too, and source lines (pprof)" },
 	{ OPTION_OUTPUT, "output", "FILE", "a new file for the profile; else it is uploaded" },
 	{ OPTION_FORMAT, "format", "FORMAT",
@@ -67,6 +69,7 @@ static int take_option(struct cli *cli, int id, const char *value, struct wish *
 	case OPTION_DURATION: err = session_spec__set_duration(spec, value, &why); break;
 	case OPTION_IDLE: spec->idle = true; break;
 	case OPTION_INLINE: spec->inlined = true; break;
+	case OPTION_EVENT: err = session_spec__set_event(spec, value, &why); break;
 	case OPTION_OUTPUT: wish->output = value; break;
 	case OPTION_FORMAT: wish->format = value; break;
 	case DAEMON_OPTION_RUN_DIR: wish->run_dir = value; break;

@@ -127,8 +127,30 @@ static bool is_our_stdout(const char *path)
 	       st.st_ino == out.st_ino && (S_ISREG(st.st_mode) || S_ISFIFO(st.st_mode));
 }
 
-int output__open(struct output *self, const char *path, const char *extension)
+/* "a/b.html" for the event "cpu/x/": "a/b.cpu-x-.html". */
+static int put_event(char path[PATH_MAX], const char *event)
 {
+	char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+	char *dot = strrchr(name, '.'), rest[NAME_MAX + 1];
+	size_t len = dot && dot != name ? (size_t)(dot - path) : strlen(path);
+	int n;
+
+	if (strlen(path + len) > NAME_MAX)
+		return -ENAMETOOLONG;
+	snprintf(rest, sizeof(rest), "%s", path + len);
+	n = snprintf(path + len, PATH_MAX - len, ".%s%s", event, rest);
+	if (n < 0 || (size_t)n >= PATH_MAX - len)
+		return -ENAMETOOLONG;
+	for (char *s = path + len + 1; s < path + len + 1 + strlen(event); s++)
+		if (!(*s >= 'a' && *s <= 'z') && !(*s >= 'A' && *s <= 'Z') &&
+		    !(*s >= '0' && *s <= '9') && *s != '_' && *s != '-')
+			*s = '-';
+	return 0;
+}
+
+int output__open(struct output *self, const char *path, const char *event, const char *extension)
+{
+	char own[PATH_MAX];
 	struct stat st;
 	int n;
 
@@ -139,7 +161,15 @@ int output__open(struct output *self, const char *path, const char *extension)
 	if (!path) {
 		self->is_own_name = true;
 		default_name(self->path, sizeof(self->path), extension);
-		return probe_folder(self);
+		n = event ? put_event(self->path, event) : 0;
+		return n ?: probe_folder(self);
+	}
+	if (event && strlen(path) < sizeof(own)) {
+		snprintf(own, sizeof(own), "%s", path);
+		n = put_event(own, event);
+		if (n)
+			return n;
+		path = own;
 	}
 	n = snprintf(self->path, sizeof(self->path), "%s", path);
 	if (!*path || n >= PATH_MAX)

@@ -35,14 +35,18 @@ struct recording {
 	struct container_names *container_names;
 	struct collect *collect;
 	struct record *record;
-	struct record_run *run; /* NULL: none goes on */
+	struct one_run {
+		struct recording *recording;
+		struct record_run *run; /* NULL: it does not go on */
+		struct profile *profile;
+	} runs[RUNS_MAX]; /* one, or one for each event */
+	uint32_t run_cnt;
 	struct loop_signal *signals[SIGNALS_MAX];
 	int command_fd; /* pidfd, or -1 */
 	struct loop_io *command_io;
 	uint32_t signal_cnt;
 	enum recording_end end;
 	bool shows_progress;
-	struct profile *profile;
 	int err;
 	char why[256];
 };
@@ -52,8 +56,9 @@ static void end_run(struct recording *self, enum recording_end end)
 	if (self->end != ENDED_DURATION)
 		return;
 	self->end = end;
-	if (self->run)
-		record_run__stop(self->run);
+	for (uint32_t i = 0; i < self->run_cnt; i++)
+		if (self->runs[i].run)
+			record_run__stop(self->runs[i].run);
 }
 
 static void on_signal(void *arg, int signo)
@@ -79,8 +84,11 @@ static void on_command_end(void *arg, int events, int err)
 
 static void on_progress(void *arg, uint64_t elapsed_ns, uint64_t accepted, uint64_t lost)
 {
-	struct recording *self = arg;
+	const struct one_run *run = arg;
+	struct recording *self = run->recording;
 
+	if (run != self->runs) /* the first one's is everybody's */
+		return;
 	if (!self->request->spec.children && targets__have_ended(self->targets))
 		end_run(self, ENDED_TARGETS);
 	if (!self->shows_progress)
@@ -93,17 +101,23 @@ static void on_progress(void *arg, uint64_t elapsed_ns, uint64_t accepted, uint6
 
 static void on_window(void *arg, int err, const char *why, struct profile *profile, bool is_last)
 {
-	struct recording *self = arg;
+	struct one_run *run = arg;
+	struct recording *self = run->recording;
 
 	if (self->shows_progress)
 		fprintf(stderr, "\r\033[K");
-	self->err = err;
-	self->profile = profile;
-	snprintf(self->why, sizeof(self->why), "%s", why ? why : "");
-	if (is_last) {
-		self->run = NULL;
-		loop__stop(self->loop);
+	if (err && !self->err) {
+		self->err = err;
+		snprintf(self->why, sizeof(self->why), "%s", why ? why : "");
 	}
+	run->profile = profile;
+	if (!is_last)
+		return;
+	run->run = NULL;
+	for (uint32_t i = 0; i < self->run_cnt; i++)
+		if (self->runs[i].run)
+			return;
+	loop__stop(self->loop);
 }
 
 static int watch_signals(struct recording *self)
@@ -188,21 +202,60 @@ static int prepare(struct recording *self)
 	return 0;
 }
 
+static int start_run(struct recording *self, uint32_t i, const char **ret_why)
+{
+	const struct record_ops ops = { .window = on_window,
+					.progress = on_progress,
+					.arg = &self->runs[i] };
+	struct session_spec spec = self->request->spec;
+
+	if (self->request->event_cnt)
+		memcpy(spec.event, self->request->events[i], sizeof(spec.event));
+	self->runs[i].recording = self;
+	return record__start(self->record, &spec, &ops, &self->runs[i].run, ret_why);
+}
+
+static bool have_all(const struct recording *self)
+{
+	for (uint32_t i = 0; i < self->run_cnt; i++)
+		if (!self->runs[i].profile)
+			return false;
+	return true;
+}
+
+/* Those that have begun when a later one cannot. */
+static void stop_runs(struct recording *self)
+{
+	bool goes_on = false;
+
+	for (uint32_t i = 0; i < self->run_cnt; i++)
+		if (self->runs[i].run) {
+			record_run__stop(self->runs[i].run);
+			goes_on = true;
+		}
+	if (goes_on)
+		(void)loop__run(self->loop);
+}
+
 /* The command is let go as soon as sampling is on: what it does from its first instruction is seen. */
 static int go(struct recording *self)
 {
-	const struct record_ops ops = { .window = on_window, .progress = on_progress, .arg = self };
 	const char *why = "";
-	int err;
+	int err = 0;
 
-	err = record__start(self->record, &self->request->spec, &ops, &self->run, &why);
-	if (err)
+	for (uint32_t i = 0; i < self->run_cnt && !err; i++)
+		err = start_run(self, i, &why);
+	if (err) {
+		stop_runs(self);
 		return cli__fail(self->cli, cli__code_of(err), err,
-				 cli__code_of(err) == CLI_IMPOSSIBLE ?
-					 "'pulseprof feature probe' tells what is missing" :
-					 NULL,
+				 cli__code_of(err) != CLI_IMPOSSIBLE ?
+					 NULL :
+				 self->request->event_cnt ?
+					 "'pulseprof counter list' tells what this machine has" :
+					 "'pulseprof feature probe' tells what is missing",
 				 "%s (%s)", *why ? why : "sampling cannot be switched on",
 				 errname(err));
+	}
 	err = self->command ? command__go(self->command) : 0;
 	if (err)
 		end_run(self, ENDED_COMMAND);
@@ -213,7 +266,7 @@ static int go(struct recording *self)
 		return cli__fail(self->cli, CLI_FAILED, err, NULL, "'%s' cannot be run: %s", name,
 				 strerror(-err));
 	}
-	if (self->err || !self->profile)
+	if (self->err || !have_all(self))
 		return cli__fail(self->cli, CLI_FAILED, self->err, NULL, "%s (%s)",
 				 *self->why ? self->why : "the run gave no profile",
 				 errname(self->err));
@@ -234,11 +287,12 @@ static void clear(struct recording *self)
 		loop__free(self->loop);
 	if (self->command_fd >= 0)
 		close(self->command_fd);
-	profile__free(self->profile);
+	for (uint32_t i = 0; i < self->run_cnt; i++)
+		profile__free(self->runs[i].profile);
 }
 
 int recording__run(struct cli *cli, const struct request *request, struct command *command,
-		   const struct targets *targets, struct profile **ret_profile,
+		   const struct targets *targets, struct profile *ret_profiles[RUNS_MAX],
 		   enum recording_end *ret_end)
 {
 	struct recording self = {
@@ -248,13 +302,15 @@ int recording__run(struct cli *cli, const struct request *request, struct comman
 		.targets = targets,
 		.command_fd = -1,
 		.shows_progress = isatty(STDERR_FILENO),
+		.run_cnt = max_of(request->event_cnt, 1u),
 	};
 	int code = prepare(&self);
 
 	if (!code)
 		code = go(&self);
 	if (!code) {
-		*ret_profile = take_ptr(self.profile);
+		for (uint32_t i = 0; i < self.run_cnt; i++)
+			ret_profiles[i] = take_ptr(self.runs[i].profile);
 		*ret_end = self.end;
 	}
 	clear(&self);

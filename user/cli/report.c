@@ -233,8 +233,13 @@ static void print_counts(struct json_object *json)
 	print_amount(number(json, "samples"), "sample", "samples", ", ");
 	print_amount(number(json, "processes"), "process", "processes", ", ");
 	print_amount(number(json, "stacks"), "stack", "stacks", "\n");
-	printf("  %-12s %.1f s at %llu Hz, %s\n", "duration", fraction(json, "duration_s"),
-	       (unsigned long long)number(json, "rate_hz"), clock);
+	if (number(json, "period"))
+		printf("  %-12s %.1f s, %s, a sample each %llu\n", "duration",
+		       fraction(json, "duration_s"), clock,
+		       (unsigned long long)number(json, "period"));
+	else
+		printf("  %-12s %.1f s at %llu Hz, %s\n", "duration", fraction(json, "duration_s"),
+		       (unsigned long long)number(json, "rate_hz"), clock);
 	printf("  %-12s %llu", "user stacks", (unsigned long long)number(json, "user_stacks"));
 	if (number(json, "user_stacks"))
 		printf(", %.1f %% complete", fraction(json, "user_stacks_complete_pct"));

@@ -33,8 +33,8 @@ struct output {
 	uid_t uid;
 	gid_t gid;
 };
-/* path: NULL for the default name. Returns 0 or -errno: then a profile could not be written there. */
-int output__open(struct output *self, const char *path, const char *extension);
+/* path: NULL for the default name. event: NULL, or put into the name, before its extension. Returns 0 or -errno: then a profile could not be written there. */
+int output__open(struct output *self, const char *path, const char *event, const char *extension);
 /* When it cannot be written there, the profile is kept elsewhere if that can be: see kept. */
 int output__write(struct output *self, const struct encode_format *format,
 		  const struct profile *profile);
@@ -77,6 +77,8 @@ bool targets__have_ended(const struct targets *self);
 void targets__used(const struct targets *self, const struct sysroot *root, uint64_t *ret_cpu_ns,
 		   uint32_t *ret_alive);
 
+#define RUNS_MAX 4 /* at once: record.h */
+
 /* recording.c: the run itself. */
 enum recording_end { ENDED_DURATION, ENDED_SIGNAL, ENDED_COMMAND, ENDED_TARGETS };
 struct request {
@@ -85,10 +87,12 @@ struct request {
 	const char *path; /* NULL: the default */
 	bool strict;
 	char *const *argv; /* the command; NULL: none */
+	char events[RUNS_MAX][SPEC_EVENT_BYTES]; /* each gives a profile of its own */
+	uint32_t event_cnt; /* 0: the clock */
 };
-/* command: NULL if none. Returns 0 with a profile (given), or an exit code, having told why. */
+/* command: NULL if none. Returns 0 with a profile (given) of each event, or an exit code, having told why. */
 int recording__run(struct cli *cli, const struct request *request, struct command *command,
-		   const struct targets *targets, struct profile **ret_profile,
+		   const struct targets *targets, struct profile *ret_profiles[RUNS_MAX],
 		   enum recording_end *ret_end);
 
 /* report.c: what a run came to. */

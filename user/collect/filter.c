@@ -29,7 +29,11 @@ static void map__empty(int fd, size_t key_bytes)
 /* Reading and writing are two steps: an entry that a program removes in between stays removed. */
 static int put_pid(int fd, uint32_t pid, const struct pp_filter_pid *wanted)
 {
-	if (wanted->root[0] || wanted->root[1])
+	uint32_t roots = 0;
+
+	for (uint32_t s = 0; s < PP_SLOTS; s++)
+		roots |= wanted->root[s];
+	if (roots)
 		return bpf_map_update_elem(fd, &pid, wanted, BPF_EXIST) ? -errno : 0;
 	return bpf_map_delete_elem(fd, &pid) ? -errno : 0;
 }

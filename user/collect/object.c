@@ -149,6 +149,17 @@ static int leave_out_tables(struct pulseprof_bpf *skel)
 	return err;
 }
 
+/* Where the programs in front of it find it. */
+static int put_sampler(const struct collect *self)
+{
+	uint32_t zero = 0;
+	int fd = bpf_program__fd(self->sampler);
+
+	return bpf_map_update_elem(bpf_map__fd(self->skel->maps.pp_sampler), &zero, &fd, BPF_ANY) ?
+		       -errno :
+		       0;
+}
+
 static int open_and_load(struct collect *self)
 {
 	int err;
@@ -164,6 +175,8 @@ static int open_and_load(struct collect *self)
 		err = leave_out_tables(self->skel);
 	if (!err)
 		err = pulseprof_bpf__load(self->skel);
+	if (!err)
+		err = put_sampler(self);
 	if (!err && self->has_tables)
 		err = tables__map(self);
 	if (err)

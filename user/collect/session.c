@@ -14,6 +14,7 @@
 
 #define DRAIN_MS_MAX 1000
 #define DRAIN_MS_MIN 50
+#define EVENTS_HZ    10000 /* what is feared of events without a rate */
 
 int collect__new(struct loop *loop, const struct sysroot *root, const struct collect_tuning *tuning,
 		 struct collect **ret_collect, const char **ret_why)
@@ -98,7 +99,7 @@ static uint64_t drain_interval_ms(const struct collect *self)
 		return self->tuning.drain_ms;
 	for (uint32_t s = 0; s < PP_SLOTS; s++)
 		if (is_sampling(&self->slots[s]))
-			samples_per_s += (uint64_t)self->slots[s].stats.rate_hz *
+			samples_per_s += (uint64_t)(self->slots[s].stats.rate_hz ?: EVENTS_HZ) *
 					 self->slots[s].stats.cpu_cnt;
 	ms = 1000ull * (self->small_entries / 2) / max_of(samples_per_s, 1ull);
 	return ms < DRAIN_MS_MIN ? DRAIN_MS_MIN : min_of(ms, (uint64_t)DRAIN_MS_MAX);
@@ -124,18 +125,23 @@ static int fit_drain_timer(struct collect *self)
 	return err;
 }
 
-static int start_sources(struct collect *self, uint32_t s, const char **ret_why)
+static int start_sources(struct collect *self, uint32_t s, const struct perf_clock *event,
+			 const char **ret_why)
 {
 	struct slot *slot = &self->slots[s];
-	uint32_t rate_hz = self->tuning.rate_hz ?: slot->spec.rate_hz;
-	int why_software, err;
+	uint32_t rate_hz = event ? 0 : self->tuning.rate_hz ?: slot->spec.rate_hz;
+	int why_software, err = 0;
 
-	err = perf_clock__choose(self->root, rate_hz, &slot->clock, &why_software);
+	if (event)
+		slot->clock = *event;
+	else
+		err = perf_clock__choose(self->root, rate_hz, &slot->clock, &why_software);
 	if (err) {
 		*ret_why = "perf events cannot be opened: permission or kernel.perf_event_paranoid";
 		return err;
 	}
-	slot->clock.period = PP_PERIOD(slot->clock.period, s);
+	if (!event)
+		slot->clock.period = PP_PERIOD(slot->clock.period, s);
 	err = filter__set(self, s, ret_why);
 	if (!err)
 		err = counters__begin(self, s);
@@ -147,11 +153,14 @@ static int start_sources(struct collect *self, uint32_t s, const char **ret_why)
 	slot->stats.cpu_cnt = slot->events.cnt;
 	slot->stats.clock = slot->clock.name;
 	slot->stats.clock_is_software = slot->clock.is_software;
+	slot->stats.is_event = slot->clock.is_event;
+	slot->stats.period = slot->clock.period;
 	return fit_drain_timer(self);
 }
 
 int collect__start(struct collect *self, const struct session_spec *spec,
-		   const struct collect_run_ops *ops, uint32_t *ret_slot, const char **ret_why)
+		   const struct perf_clock *event, const struct collect_run_ops *ops,
+		   uint32_t *ret_slot, const char **ret_why)
 {
 	struct slot *slot;
 	uint32_t s = 0;
@@ -171,7 +180,7 @@ int collect__start(struct collect *self, const struct session_spec *spec,
 	slot->spec = *spec;
 	slot->ops = *ops;
 	slot->is_on = true; /* records may come as soon as the events are on */
-	err = start_sources(self, s, ret_why);
+	err = start_sources(self, s, event, ret_why);
 	if (err) {
 		slot->is_on = false;
 		sources__off(self, s);

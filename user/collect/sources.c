@@ -35,7 +35,13 @@ static int event__attach(int prog_fd, int event_fd, int *ret_link_fd)
 
 static int sample__on(struct collect *self, struct slot *slot, const char **ret_why)
 {
-	int prog_fd = bpf_program__fd(self->sampler);
+	struct bpf_program *const in_front[] = { self->skel->progs.pp_event_0,
+						 self->skel->progs.pp_event_1,
+						 self->skel->progs.pp_event_2,
+						 self->skel->progs.pp_event_3 };
+	struct bpf_program *prog = slot->clock.is_event ? in_front[slot - self->slots] :
+							  self->sampler;
+	int prog_fd = bpf_program__fd(prog);
 	int err = perf_set__open(&slot->events, self->root, &slot->clock);
 
 	if (err) {

@@ -192,8 +192,11 @@ static uint64_t times(uint64_t weight, uint64_t factor)
 											 product;
 }
 
-static uint64_t period_ns(const struct profile *profile)
+/* What a sample stands for: ns, or so many of the event that was asked for. */
+static uint64_t period_of(const struct profile *profile)
 {
+	if (profile->meta.period)
+		return profile->meta.period;
 	return profile->meta.rate_hz ? 1000000000u / profile->meta.rate_hz : 0;
 }
 
@@ -280,13 +283,26 @@ static void put_value_type(struct pprof *self, struct buf *out, enum word type, 
 	put_number(out, VALUE_TYPE_UNIT, word(self, unit));
 }
 
+/* What the second value of samples is: CPU time, or the event that was asked for. */
+static void put_own_type(struct pprof *self, struct buf *out)
+{
+	const struct profile_meta *meta = &self->profile->meta;
+
+	if (!meta->period) {
+		put_value_type(self, out, WORD_CPU, WORD_NANOSECONDS);
+		return;
+	}
+	put_number(out, VALUE_TYPE_TYPE, meta->event);
+	put_number(out, VALUE_TYPE_UNIT, word(self, WORD_COUNT));
+}
+
 static int write_sample_types(struct pprof *self)
 {
 	int err;
 
 	put_value_type(self, &self->message, WORD_SAMPLES, WORD_COUNT);
 	err = emit(self, PROFILE_SAMPLE_TYPE);
-	put_value_type(self, &self->message, WORD_CPU, WORD_NANOSECONDS);
+	put_own_type(self, &self->message);
 	return err ?: emit(self, PROFILE_SAMPLE_TYPE);
 }
 
@@ -326,7 +342,7 @@ static int write_sample(struct pprof *self, const struct profile_sample *sample)
 	put_locations(self, sample);
 	buf__reset(&self->part);
 	put_varint(&self->part, times(sample->weight, 1));
-	put_varint(&self->part, times(sample->weight, period_ns(self->profile)));
+	put_varint(&self->part, times(sample->weight, period_of(self->profile)));
 	put_bytes(&self->message, SAMPLE_VALUE, &self->part);
 	put_label(self, WORD_PID, LABEL_NUM, process->pid);
 	put_label(self, WORD_PROCESS, LABEL_STR, process->name);
@@ -528,12 +544,13 @@ static int write_facts(struct pprof *self)
 	put_number(out, PROFILE_TIME_NANOS, meta->start_real_ns);
 	put_number(out, PROFILE_DURATION_NANOS, meta->duration_ns);
 	buf__reset(&self->part);
-	put_value_type(self, &self->part, WORD_CPU, WORD_NANOSECONDS);
+	put_own_type(self, &self->part);
 	put_bytes(out, PROFILE_PERIOD_TYPE, &self->part);
-	put_number(out, PROFILE_PERIOD, period_ns(self->profile));
+	put_number(out, PROFILE_PERIOD, period_of(self->profile));
 	for (uint32_t i = 0; i < self->comment_cnt; i++)
 		put_number(out, PROFILE_COMMENT, end_word(self, STACK_END_CNT) + i);
-	put_number(out, PROFILE_DEFAULT_SAMPLE_TYPE, word(self, WORD_CPU));
+	put_number(out, PROFILE_DEFAULT_SAMPLE_TYPE,
+		   meta->period ? meta->event : word(self, WORD_CPU));
 	return out->err ?: gzip_stream__add(self->gzip, out->data, out->len);
 }
 

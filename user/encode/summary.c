@@ -107,6 +107,8 @@ static int add_meta(struct json_object *json, const struct profile *profile)
 
 	if (!err)
 		err = json__add_u64(json, "rate_hz", meta->rate_hz);
+	if (!err && meta->period) /* of an event: a sample stands for so many */
+		err = json__add_u64(json, "period", meta->period);
 	if (!err)
 		err = json__add_double(json, "duration_s", meta->duration_ns / 1e9);
 	/* 0 is "no sample timed itself", which is not a cost of 0. */

@@ -26,6 +26,8 @@ static int event_open(const struct perf_clock *clock, int cpu)
 		.size = sizeof(attr),
 		.type = clock->type,
 		.config = clock->config,
+		.config1 = clock->config1,
+		.config2 = clock->config2,
 		.sample_period = clock->period,
 		.read_format = PERF_FORMAT_TOTAL_TIME_ENABLED | PERF_FORMAT_TOTAL_TIME_RUNNING,
 		.disabled = 1,

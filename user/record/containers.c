@@ -89,10 +89,10 @@ static void read_member(struct window *self, struct window_member *member)
 {
 	const struct container_facts *facts;
 	struct container_ref ref;
-	_auto_buf_ struct buf text;
+	_auto_buf_ struct buf text = { 0 };
 	int err;
 
-	if (!member->id.pid) {
+	if (!member->id.pid) { /* an idle task, where they are asked for */
 		member->belongs = is_wanted(self->wanted, NULL) ? BELONGS : BELONGS_NOT;
 		return;
 	}

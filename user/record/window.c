@@ -265,6 +265,7 @@ int window__close(struct window *self, const struct sysroot *root,
 	fill_account(self, stats, spec->idle, now.host_idle_ticks - self->begin.host_idle_ticks);
 	fill_usage(self, &now);
 	meta->rate_hz = stats->rate_hz;
+	meta->period = stats->is_event ? stats->period : 0;
 	meta->cpu_cnt = stats->cpu_cnt;
 	meta->continuous = spec->continuous;
 	meta->wants_lines = spec->inlined;
@@ -277,6 +278,7 @@ int window__close(struct window *self, const struct sysroot *root,
 		err = profile__string(self->profile, stats->clock, &meta->event);
 	if (!err)
 		err = profile__string(self->profile,
+				      stats->is_event	       ? stats->clock :
 				      stats->clock_is_software ? "cpu-clock (software)" :
 								 "cycles (hardware)",
 				      &meta->clock);

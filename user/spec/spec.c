@@ -28,6 +28,7 @@ bool session_spec__equal(const struct session_spec *a, const struct session_spec
 	       a->continuous == b->continuous && a->idle == b->idle && a->children == b->children &&
 	       a->inlined == b->inlined && a->pid_cnt == b->pid_cnt && a->comm_cnt == b->comm_cnt &&
 	       a->cgroup_cnt == b->cgroup_cnt && a->group_cnt == b->group_cnt &&
+	       !strcmp(a->event, b->event) &&
 	       !memcmp(a->pids, b->pids, a->pid_cnt * sizeof(a->pids[0])) &&
 	       !memcmp(a->comms, b->comms, a->comm_cnt * sizeof(a->comms[0])) &&
 	       !memcmp(a->cgroups, b->cgroups, a->cgroup_cnt * sizeof(a->cgroups[0])) &&
@@ -49,6 +50,21 @@ int spec_set_rate_num(struct session_spec *self, int64_t rate_hz, const char **r
 					   SPEC_RATE_MIN_HZ) " to " TEXT_OF(SPEC_RATE_MAX_HZ),
 				   ret_why);
 	self->rate_hz = (uint32_t)rate_hz;
+	return 0;
+}
+
+int session_spec__set_event(struct session_spec *self, const char *text, const char **ret_why)
+{
+	size_t len = strlen(text);
+
+	for (const char *c = text; *c; c++)
+		if (*c <= ' ' || *c >= 0x7f || strchr("\"'\\", *c))
+			len = 0;
+	if (!len || len >= sizeof(self->event))
+		return spec_refuse(-EINVAL, "an event is a word of at most 63 printable characters",
+				   ret_why);
+	memset(self->event, 0, sizeof(self->event));
+	memcpy(self->event, text, len);
 	return 0;
 }
 

@@ -238,6 +238,8 @@ int session_spec__to_json(const struct session_spec *self, struct json_object **
 	err |= json__add_bool(json, "idle", self->idle);
 	err |= json__add_bool(json, "children", self->children);
 	err |= json__add_bool(json, "inline", self->inlined);
+	if (self->event[0])
+		err |= json__add_str(json, "event", self->event);
 	err |= json__add(json, "pids", pids);
 	err |= json__add(json, "comms", comms);
 	err |= json__add(json, "cgroups", cgroups);
@@ -246,6 +248,19 @@ int session_spec__to_json(const struct session_spec *self, struct json_object **
 		return -ENOMEM;
 	*ret_json = take_ptr(json);
 	return 0;
+}
+
+static int read_event(struct session_spec *spec, const struct json_object *json,
+		      const char **ret_why)
+{
+	struct json_object *value;
+	const char *name;
+
+	if (json__get_any(json, "event", &value) || json__is_null(value))
+		return 0;
+	if (json__get_str(json, "event", &name))
+		return spec_refuse(-EINVAL, "'event' is the name of one", ret_why);
+	return session_spec__set_event(spec, name, ret_why);
 }
 
 /* Our own form says 0 for "until stopped". */
@@ -279,6 +294,8 @@ int session_spec__from_json(const struct json_object *json, struct session_spec 
 		err = read_bool(json, "children", &spec.children, not_bool, ret_why);
 	if (!err)
 		err = read_bool(json, "inline", &spec.inlined, not_bool, ret_why);
+	if (!err)
+		err = read_event(&spec, json, ret_why);
 	if (!err)
 		err = read_pids(&spec, json, ret_why);
 	if (!err)

@@ -105,6 +105,8 @@ int session_spec__print_words(const struct session_spec *self, struct buf *out)
 		buf__puts(out, " --children");
 	if (self->inlined)
 		buf__puts(out, " --inline");
+	if (self->event[0])
+		buf__printf(out, " --event %s", self->event);
 	for (uint32_t i = 0; i < self->pid_cnt; i++)
 		buf__printf(out, " --pid %u", self->pids[i]);
 	for (uint32_t i = 0; i < self->comm_cnt; i++) {

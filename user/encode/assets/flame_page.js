@@ -128,7 +128,8 @@ function showHeader() {
 	byId('host').textContent = host;
 	byId('run').textContent = [
 		`${run.start.replace('T', ' ')} UTC`, `${summary.duration_s.toFixed(1)} s`,
-		`${count(summary.rate_hz)} Hz`, summary.clock, `${count(run.cpus)} CPU${run.cpus === 1 ? '' : 's'}`,
+		summary.period ? `${summary.clock}, a sample each ${count(summary.period)}` : `${count(summary.rate_hz)} Hz`,
+		summary.period ? '' : summary.clock, `${count(run.cpus)} CPU${run.cpus === 1 ? '' : 's'}`,
 	].filter(Boolean).join('  ·  ');
 }
 

@@ -23,6 +23,7 @@ void *bpf_map_lookup_elem(const void *map, const void *key);
 long bpf_map_update_elem(const void *map, const void *key, const void *value, __u64 flags);
 long bpf_map_delete_elem(const void *map, const void *key);
 long bpf_probe_read_user(void *dst, __u32 bytes, const void *addr);
+long bpf_tail_call(void *ctx, const void *progs, __u32 index);
 long bpf_ringbuf_output(const void *ring, const void *data, __u64 bytes, __u64 flags);
 long bpf_get_stack(void *ctx, void *frames, __u32 bytes, __u64 flags);
 long bpf_get_current_comm(void *comm, __u32 bytes);
