@@ -54,8 +54,7 @@ struct walk {
 	__u64 range_bytes;
 	__u64 range_has_by_fp; /* pages of it are worth a look for PP_WINDOW_BY_FP */
 
-	/* the rule cache's lines that this CPU's last walk looked at */
-	__u32 line_cnt;
+	__u32 line_cnt; /* of the rule cache that this CPU's last walk looked at */
 	__u16 lines[PP_USER_FRAMES_MAX];
 
 	/* the stack as far as it was read */
@@ -68,8 +67,7 @@ struct scratch {
 	struct pp_rec_stack rec;
 	struct pp_count count;
 	struct walk walk;
-	__u32 told_slot; /* 1 + the run, by the program in front; 0: the period says it */
-	__u32 pad;
+	__u64 told_slot; /* 1 + the run, by the program in front; 0: the period says it */
 };
 _Static_assert(sizeof(struct scratch) < 32768, "the limit of a per-CPU value on 5.10 to 7.3");
 

@@ -52,14 +52,21 @@ record_ beside --event page-faults -- "$FAULTS" 3000 0
 wait $CLOCK
 check "beside a profile of time" between "$(weight_of beside.col ';faults;')" 3000 3300
 
+# --- idle CPUs, where they are asked for
+
+record_ idle --idle --rate 199 --duration 2
+check_is "a profile with idle CPUs succeeds" "$STATUS" 0
+check "they have samples" grep -q '^0;;swapper' idle.col
+check "none is filtered as idle" jq -e '.filtered_by.idle // 0 | . == 0' <(grep '^{' idle.json)
+
 # --- other formats
 
 timeout 60 "$PULSEPROF" profile record --event page-faults --output page.html -- "$FAULTS" 1000 0 >text
 check "the page says what it shows" grep -q '"clock":"page-faults"' page.html
 check_text "so does the summary" 'page-faults, a sample each 1$' text
 timeout 60 "$PULSEPROF" profile record --event page-faults --format pprof --output faults.pb.gz -- "$FAULTS" 1000 0 >/dev/null
-zcat faults.pb.gz | strings >strings
-check "pprof has its type" grep -q 'page-faults' strings
+zcat faults.pb.gz | strings >words.txt
+check "pprof has its type" grep -q 'page-faults' words.txt
 
 # --- what cannot be
 

@@ -79,7 +79,7 @@ check_is "no perf event is open" "$(held perf_event)" 0
 check_is "no link is held" "$(held bpf_link)" 0
 check_is "no link of its programs exists" "$(links_of_ours)" 0
 check "the command line shows no program attached" \
-	jq -e 'length == 4 and (map(.attached) | any | not)' <(own_runs)
+	jq -e 'length == 8 and (map(.attached) | any | not)' <(own_runs)
 check "the programs stay loaded" test "$(program_ids)" = "$PROGRAM_IDS"
 
 kernel_before=$(kernel_runs)

@@ -112,12 +112,4 @@ for program in "${seen[@]}"; do
 	total=$(weight host ";$program;")
 	check "$what" is_part "$(weight host "$pattern")" "$total" $low
 done
-# --- idle CPUs, where they are asked for
-
-record idle --idle --rate 199 --duration 2
-check_is "a profile with idle CPUs succeeds" "$STATUS" 0
-check "they have samples" grep -q '^0;;swapper' idle.col
-check "which add up" adds_up idle
-check "none is filtered as idle" holds idle '.filtered_by.idle // 0 | . == 0'
-
 done_testing

@@ -31,9 +31,9 @@ const struct cli_option counter_stat_options[] = {
 	{ STAT_INTERVAL, "interval", "S",
 	  "a table so often (1; with a command: once, at its end)" },
 	{ STAT_DURATION, "duration", "S",
-	  "end after so long; without: at Ctrl-C or the command's end" },
+	  "end after so long; else at Ctrl-C or the command's end" },
 	{ STAT_COST, "cost-max", "PERCENT",
-	  "of all CPU time (1): above it processes are counted no more; 0: no limit" },
+	  "of all CPU time (1): above it not by process; 0: none" },
 	{ STAT_EVENTS, "events", "NAMES", "these only, separated by commas; see 'counter list'" },
 	{ 0 },
 };

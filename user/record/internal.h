@@ -6,6 +6,8 @@
  * count's addresses) and unwinder.c (the kernel's tables) share.
  */
 #include "pp/collect.h"
+#include "pp/counter.h"
+#include "pp/perf.h"
 #include "pp/proc.h"
 #include "pp/profile.h"
 #include "pp/record.h"
@@ -63,5 +65,14 @@ int young__new(struct loop *loop, young_fn fn, void *arg, struct young **ret_you
 void young__free(struct young *self);
 void young__add(struct young *self, const struct pp_rec_proc *proc);
 void young__forget(struct young *self); /* all that wait */
+
+/* event.c: what is sampled in place of the clock. */
+struct run_event {
+	struct counter_event event;
+	struct perf_clock clock; /* the same for the sampler; its name is the event's */
+};
+/* -EINVAL: no such event; -EOPNOTSUPP, -EPERM: not here; with *ret_why (static). */
+int run_event__find(struct run_event *self, const struct sysroot *root, const char *name,
+		    const char **ret_why);
 
 #endif

@@ -16,8 +16,6 @@
 #include "pp/base/log.h"
 #include "pp/base/loop.h"
 #include "pp/container.h"
-#include "pp/counter.h"
-#include "pp/perf.h"
 #include "pp/proc_cgroup.h"
 
 #define TICK_MS 1000
@@ -46,7 +44,7 @@ struct record_run {
 	bool has_told_sampling;
 	bool window_is_due; /* the next drain closes a window */
 	bool waits_for_groups; /* there are some, and no cgroup of them yet */
-	struct counter_event event; /* what the spec names; else empty */
+	struct run_event event; /* what the spec names; else empty */
 	const char *why; /* static: it gives no profile, for this reason; else NULL */
 };
 
@@ -482,15 +480,6 @@ static int switch_on(struct record_run *self, const char **ret_why)
 	const struct collect_run_ops ops = { .count = on_count,
 					     .drained = on_drained,
 					     .arg = self };
-	const struct perf_clock event = {
-		.type = self->event.code.type,
-		.config = self->event.code.config,
-		.config1 = self->event.code.config1,
-		.config2 = self->event.code.config2,
-		.period = self->event.period,
-		.name = self->event.name,
-		.is_event = true,
-	};
 	struct record *record = self->record;
 	bool is_first = is_idle(record), is_settled;
 	int err;
@@ -500,8 +489,9 @@ static int switch_on(struct record_run *self, const char **ret_why)
 	if (is_first)
 		(void)loop__hurry(record->loop, true);
 	is_settled = find_groups(record, &self->spec, &self->found);
-	err = collect__start(record->collect, &self->found, self->spec.event[0] ? &event : NULL,
-			     &ops, &self->slot, ret_why);
+	err = collect__start(record->collect, &self->found,
+			     self->spec.event[0] ? &self->event.clock : NULL, &ops, &self->slot,
+			     ret_why);
 	if (!err) {
 		self->is_on = true;
 		take_found(self, &self->found);
@@ -514,28 +504,6 @@ static int switch_on(struct record_run *self, const char **ret_why)
 	unwinder__begin(record->unwinder);
 	(void)loop_timer__start(record->tick, TICK_MS, TICK_MS); /* one that exists does not fail */
 	return 0;
-}
-
-/* Counted for a moment: what opens and does not count would give an empty profile without a word. */
-static int find_event(struct record_run *self, const char **ret_why)
-{
-	struct counter_cpu cpu;
-	int err;
-
-	if (!self->spec.event[0])
-		return 0;
-	err = counter_cpu__read(self->record->root, &cpu);
-	if (!err)
-		err = counter_event__find(self->record->root, &cpu, self->spec.event, &self->event);
-	if (err == -EINVAL)
-		*ret_why = "there is no such event; 'pulseprof counter list' has them";
-	if (err)
-		return err;
-	counter_event__probe(&self->event);
-	if (self->event.status == COUNTER_OK)
-		return 0;
-	*ret_why = self->event.why;
-	return self->event.status == COUNTER_NOT_PERMITTED ? -EPERM : -EOPNOTSUPP;
 }
 
 int record__start(struct record *self, const struct session_spec *spec,
@@ -559,7 +527,8 @@ int record__start(struct record *self, const struct session_spec *spec,
 	err = new_run(self, spec, ops, &run);
 	if (err)
 		return err;
-	err = find_event(run, ret_why);
+	if (spec->event[0])
+		err = run_event__find(&run->event, self->root, spec->event, ret_why);
 	if (!err)
 		err = switch_on(run, ret_why);
 	if (err) {
