@@ -9,6 +9,7 @@
 #include "pp/collect_counting.h"
 #include "pp/counter.h"
 
+struct buf;
 struct json_object;
 struct container_names;
 
@@ -96,5 +97,20 @@ const struct counter_metric *counter_metrics__at(uint32_t i);
 void counter_metrics__compute(const struct counter_set *set, const struct counter_window *window,
 			      enum counter_scope_kind kind, const struct counter_scope *scope,
 			      uint32_t metric, struct counter_value *ret_value);
+
+/*
+ * Members of a JSON object; 0 or -ENOMEM. scopes: "scopes" of these kinds (a bit each), at most so many of each, and
+ * "collector". set: "pmu" and "events". flat: PerfSpect's names to numbers as text, of the whole host; null where there
+ * is nothing of hardware.
+ */
+int counter_json__add_scopes(struct json_object *json, const struct counter_set *set,
+			     const struct counter_window *window, uint32_t kinds,
+			     size_t max_of_kind);
+/* A page for people, without scripts and other files; start_text: UTC. 0 or what out says. */
+int counter_report__write(struct buf *out, const char *hostname, const char *start_text,
+			  const struct counter_set *set, const struct counter_window *window);
+int counter_json__add_set(struct json_object *json, const struct counter_set *set);
+int counter_json__add_flat(struct json_object *json, const char *name,
+			   const struct counter_set *set, const struct counter_window *window);
 
 #endif

@@ -96,6 +96,8 @@ struct profile {
 	uint32_t process_cnt;
 	struct profile_sample *samples; /* distinct; weights add up */
 	uint32_t sample_cnt;
+	/* What was counted beside the samples: JSON for the Studio, all of it as JSON, a page. Owned; NULL: nothing. */
+	char *counters_flat, *counters_detail, *counters_html;
 	struct profile_account account;
 	struct profile_meta meta;
 	struct profile_build *build; /* the indexes used while building */

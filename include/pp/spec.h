@@ -33,6 +33,7 @@ struct session_spec {
 	bool continuous; /* windows of duration_s back to back until stopped */
 	bool idle; /* sample idle tasks too */
 	bool children; /* pids: what they fork is included */
+	bool counters; /* what hardware and kernel count, too */
 	bool inlined; /* source lines and inlined functions */
 	char event[SPEC_EVENT_BYTES]; /* sampled in place of the clock: as counter.h names them; "": the clock */
 	uint32_t pid_cnt; /* 0: all processes */

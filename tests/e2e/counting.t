@@ -12,6 +12,7 @@ FAULTS=$PROGRAMS/faults
 GROUP=
 clean() {
 	[ -z "$GROUP" ] || rmdir "$GROUP" 2>/dev/null
+	! grep -q " $WORK/unified " /proc/mounts || umount "$WORK/unified"
 }
 trap 'clean; tap_cleanup' EXIT
 
@@ -79,21 +80,25 @@ check "nobody else is" jq -e '[.scopes[].name] - ["perf", "bash", "faults", "seq
 
 # --- by cgroup
 
-mkdir -p /sys/fs/cgroup/pulseprof_counting 2>/dev/null
-if [ -f /sys/fs/cgroup/pulseprof_counting/cgroup.procs ]; then
-	GROUP=/sys/fs/cgroup/pulseprof_counting
-	stat_ --per cgroup --events page-faults,context-switches --interval 3 --duration 3 >group &
-	COUNTING=$!
-	perf stat -a -x, -o perf.csv -e page-faults,context-switches --for-each-cgroup pulseprof_counting sleep 2.5 &
-	PERF=$!
-	sleep 0.5
-	bash -c "echo \$\$ >$GROUP/cgroup.procs; exec $FAULTS 30000 500" >/dev/null
-	wait $PERF $COUNTING
-	check "a cgroup's faults as perf counts them" \
-		near "$(of group cgroup /pulseprof_counting page-faults)" "$(perf_says perf.csv page-faults)" 1
-	check "and its switches" \
-		near "$(of group cgroup /pulseprof_counting context-switches)" "$(perf_says perf.csv context-switches)" 1 2
+UNIFIED=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
+if [ -z "$UNIFIED" ]; then
+	UNIFIED=$WORK/unified
+	mkdir "$UNIFIED" && mount -t cgroup2 none "$UNIFIED"
 fi
+GROUP=$UNIFIED/pulseprof_counting
+check "a cgroup is made" mkdir "$GROUP"
+stat_ --per cgroup --events page-faults,context-switches --interval 3 --duration 3 >group &
+COUNTING=$!
+perf stat -a -x, -o perf.csv -e page-faults,context-switches --for-each-cgroup pulseprof_counting sleep 2.5 &
+PERF=$!
+sleep 0.5
+bash -c "echo \$\$ >$GROUP/cgroup.procs; exec $FAULTS 30000 500" >/dev/null
+wait $PERF $COUNTING
+check "a cgroup's faults as perf counts them" \
+	near "$(of group cgroup /pulseprof_counting page-faults)" "$(perf_says perf.csv page-faults)" 1
+check "and its switches" \
+	near "$(of group cgroup /pulseprof_counting context-switches)" "$(perf_says perf.csv context-switches)" 1 2
+check "those below the root are in the root's" test "$(of group cgroup / page-faults)" -ge 30000
 
 # --- who never leaves its CPU
 

@@ -6,6 +6,7 @@
 #include "pp/base/buf.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -123,4 +124,24 @@ char *buf__take(struct buf *self, size_t *ret_len)
 	}
 	buf__clear(self);
 	return data;
+}
+
+int buf__base64(struct buf *self, const void *data, size_t len)
+{
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	const unsigned char *bytes = data;
+
+	for (size_t i = 0; i < len; i += 3) {
+		size_t cnt = len - i < 3 ? len - i : 3;
+		char four[4] = { '=', '=', '=', '=' };
+		uint32_t bits = 0;
+
+		for (size_t j = 0; j < 3; j++)
+			bits = bits << 8 | (j < cnt ? bytes[i + j] : 0);
+		for (size_t j = 0; j <= cnt; j++)
+			four[j] = digits[bits >> (18 - 6 * j) & 63];
+		buf__append(self, four, sizeof(four));
+	}
+	return self->err;
 }

@@ -46,33 +46,11 @@ static int add(struct daemon_headers *self, char *line)
 	return 0;
 }
 
-static char *base64(const char *text, size_t len)
-{
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	char *code = calloc((len + 2) / 3 * 4 + 1, 1);
-	char *to = code;
-
-	for (size_t i = 0; code && i < len; i += 3) {
-		uint32_t bits = 0;
-
-		for (size_t j = 0; j < 3; j++)
-			bits = bits << 8 | (i + j < len ? (unsigned char)text[i + j] : 0);
-		for (int shift = 18; shift >= 0; shift -= 6)
-			*to++ = digits[bits >> shift & 63];
-		if (i + 2 >= len)
-			to[-1] = '=';
-		if (i + 1 >= len)
-			to[-2] = '=';
-	}
-	return code;
-}
-
 static int add_basic_auth(struct daemon_headers *self, const char *path, struct buf *why)
 {
 	_auto_buf_ struct buf text = { .max_bytes = FILE_MAX_BYTES };
 	int err = daemon__read_secret("basic auth file", path, &text, why);
-	_auto_free_ char *code = NULL;
+	_auto_buf_ struct buf code = { .max_bytes = 2 * FILE_MAX_BYTES };
 	size_t len;
 	char *line;
 
@@ -83,9 +61,9 @@ static int add_basic_auth(struct daemon_headers *self, const char *path, struct 
 		buf__printf(why, "basic auth file '%s': the first line is not user:password", path);
 		return -EINVAL;
 	}
-	code = base64(text.data, len);
+	err = buf__base64(&code, text.data, len);
 	explicit_bzero(text.data, text.len);
-	if (!code || asprintf(&line, "Authorization: Basic %s", code) < 0)
+	if (err || asprintf(&line, "Authorization: Basic %s", code.data) < 0)
 		return -ENOMEM;
 	return add(self, line);
 }

@@ -236,6 +236,7 @@ static int session_change(struct daemon *self, struct rpc_call *call)
 	spec.continuous = run->spec.continuous;
 	spec.idle = run->spec.idle;
 	spec.inlined = run->spec.inlined;
+	spec.counters = run->spec.counters;
 	memcpy(spec.event, run->spec.event, sizeof(spec.event));
 	err = check_policy(self, call, &spec, run);
 	if (err)

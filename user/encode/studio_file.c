@@ -15,12 +15,16 @@
 #include "pp/base/buf.h"
 #include "pp/base/cleanup.h"
 #include "pp/base/clock.h"
+#include "pp/base/compress.h"
 #include "pp/base/err.h"
 #include "pp/base/intern.h"
 #include "pp/base/json.h"
 #include "pp/encode.h"
 #include "pp/proc_cloud.h"
 #include "pp/profile.h"
+
+#define REPORT_BYTES_MAX  (2u << 20)
+#define REPORT_GZIP_LEVEL 6
 
 /* Text of the host made valid UTF-8; never empty, since the web app wants text everywhere. */
 static int add_text(struct json_object *json, const char *name, const char *value)
@@ -291,6 +295,33 @@ static int add_own(struct json_object *json, const struct profile *profile,
 	return json__add(json, PARCEL_OWN, own);
 }
 
+/* Our own text; null where there is none. */
+static int add_json(struct json_object *json, const char *name, const char *text)
+{
+	struct json_object *value;
+	int err;
+
+	if (!text)
+		return json__add_null(json, name);
+	err = json__parse(text, strlen(text), &value);
+	return err ? err : json__add(json, name, value);
+}
+
+/* As the web app reads it: gzip, as base64. */
+static int add_report(struct json_object *json, const char *html)
+{
+	_auto_buf_ struct buf packed = { .max_bytes = REPORT_BYTES_MAX };
+	_auto_buf_ struct buf text = { .max_bytes = 2 * REPORT_BYTES_MAX };
+	int err;
+
+	if (!html)
+		return json__add_null(json, "htmlblob");
+	err = gzip__pack(html, strlen(html), REPORT_GZIP_LEVEL, &packed);
+	if (!err)
+		err = buf__base64(&text, packed.data, packed.len);
+	return err ? err : json__add_str(json, "htmlblob", text.data);
+}
+
 static int make_header(const struct profile *profile, const struct encode_host *host,
 		       const struct encode_upload *upload, struct json_object *json)
 {
@@ -307,9 +338,11 @@ static int make_header(const struct profile *profile, const struct encode_host *
 	if (!err)
 		err = json__add_str(json, "profiling_mode", "cpu");
 	if (!err)
-		err = json__add_null(json, "hwmetrics");
+		err = add_json(json, "hwmetrics", profile->counters_flat);
+	if (!err && profile->counters_detail)
+		err = add_json(json, "hwmetrics_detail", profile->counters_detail);
 	if (!err)
-		err = json__add_null(json, "htmlblob");
+		err = add_report(json, profile->counters_html);
 	if (!err)
 		err = add_own(json, profile, upload);
 	return err;

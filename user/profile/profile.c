@@ -54,6 +54,9 @@ void profile__free(struct profile *self)
 	free(self->stack_frames);
 	free(self->frames);
 	free(self->modules);
+	free(self->counters_flat);
+	free(self->counters_detail);
+	free(self->counters_html);
 	intern__free(self->strings);
 	free(self);
 }

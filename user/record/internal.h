@@ -66,6 +66,14 @@ void young__free(struct young *self);
 void young__add(struct young *self, const struct pp_rec_proc *proc);
 void young__forget(struct young *self); /* all that wait */
 
+/* counters.c: what is counted beside the samples; where that cannot be, the log says so and there is none. */
+struct run_counters;
+void run_counters__begin(const struct sysroot *root, struct run_counters **ret_counters);
+void run_counters__free(struct run_counters *self);
+/* Adds what was counted since the last window; self may be NULL. */
+void run_counters__close_window(struct run_counters *self, struct container_names *names,
+				struct profile *profile);
+
 /* event.c: what is sampled in place of the clock. */
 struct run_event {
 	struct counter_event event;

@@ -44,6 +44,7 @@ struct record_run {
 	bool has_told_sampling;
 	bool window_is_due; /* the next drain closes a window */
 	bool waits_for_groups; /* there are some, and no cgroup of them yet */
+	struct run_counters *counters; /* NULL: not wanted, or not to be had */
 	struct run_event event; /* what the spec names; else empty */
 	const char *why; /* static: it gives no profile, for this reason; else NULL */
 };
@@ -187,6 +188,7 @@ static void run__free(struct record_run *self)
 	loop_timer__free(self->deadline);
 	loop_timer__free(self->look);
 	window__clear(&self->window);
+	run_counters__free(self->counters);
 	free(self);
 }
 
@@ -328,6 +330,9 @@ static int close_window(struct record_run *self, bool is_last)
 		return -ENOMEM;
 	collect__stats(record->collect, self->slot, &stats);
 	err = window__close(&self->window, record->root, &stats, &self->spec);
+	if (!err)
+		run_counters__close_window(self->counters, record->container_names,
+					   self->window.profile);
 	unwinder__end_window(record->unwinder, &self->window.mark, oldest_window(self),
 			     &self->window.profile->meta.tables);
 	if (is_last)
@@ -492,6 +497,8 @@ static int switch_on(struct record_run *self, const char **ret_why)
 	err = collect__start(record->collect, &self->found,
 			     self->spec.event[0] ? &self->event.clock : NULL, &ops, &self->slot,
 			     ret_why);
+	if (!err && self->spec.counters)
+		run_counters__begin(record->root, &self->counters);
 	if (!err) {
 		self->is_on = true;
 		take_found(self, &self->found);

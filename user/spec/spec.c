@@ -26,9 +26,9 @@ bool session_spec__equal(const struct session_spec *a, const struct session_spec
 {
 	return a->rate_hz == b->rate_hz && a->duration_s == b->duration_s &&
 	       a->continuous == b->continuous && a->idle == b->idle && a->children == b->children &&
-	       a->inlined == b->inlined && a->pid_cnt == b->pid_cnt && a->comm_cnt == b->comm_cnt &&
-	       a->cgroup_cnt == b->cgroup_cnt && a->group_cnt == b->group_cnt &&
-	       !strcmp(a->event, b->event) &&
+	       a->inlined == b->inlined && a->counters == b->counters && a->pid_cnt == b->pid_cnt &&
+	       a->comm_cnt == b->comm_cnt && a->cgroup_cnt == b->cgroup_cnt &&
+	       a->group_cnt == b->group_cnt && !strcmp(a->event, b->event) &&
 	       !memcmp(a->pids, b->pids, a->pid_cnt * sizeof(a->pids[0])) &&
 	       !memcmp(a->comms, b->comms, a->comm_cnt * sizeof(a->comms[0])) &&
 	       !memcmp(a->cgroups, b->cgroups, a->cgroup_cnt * sizeof(a->cgroups[0])) &&

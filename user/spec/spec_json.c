@@ -205,6 +205,9 @@ int session_spec__from_config(const struct json_object *combined_config,
 		err = read_bool(combined_config, "inline", &spec.inlined,
 				"'inline' is neither true nor false", ret_why);
 	if (!err)
+		err = read_bool(combined_config, "enable_perfspect", &spec.counters,
+				"'enable_perfspect' is neither true nor false", ret_why);
+	if (!err)
 		err = read_texts(&spec, combined_config, "groups", session_spec__add_group,
 				 ret_why);
 	/* for agents that know no groups: who was in them when the order was made */
@@ -238,6 +241,8 @@ int session_spec__to_json(const struct session_spec *self, struct json_object **
 	err |= json__add_bool(json, "idle", self->idle);
 	err |= json__add_bool(json, "children", self->children);
 	err |= json__add_bool(json, "inline", self->inlined);
+	if (self->counters)
+		err |= json__add_bool(json, "counters", true);
 	if (self->event[0])
 		err |= json__add_str(json, "event", self->event);
 	err |= json__add(json, "pids", pids);
@@ -276,7 +281,7 @@ int session_spec__from_json(const struct json_object *json, struct session_spec 
 			    const char **ret_why)
 {
 	static const char not_bool[] =
-		"'continuous', 'idle', 'children' and 'inline' are true or false";
+		"'continuous', 'idle', 'children', 'inline' and 'counters' are true or false";
 	struct session_spec spec;
 	int err;
 
@@ -294,6 +299,8 @@ int session_spec__from_json(const struct json_object *json, struct session_spec 
 		err = read_bool(json, "children", &spec.children, not_bool, ret_why);
 	if (!err)
 		err = read_bool(json, "inline", &spec.inlined, not_bool, ret_why);
+	if (!err)
+		err = read_bool(json, "counters", &spec.counters, not_bool, ret_why);
 	if (!err)
 		err = read_event(&spec, json, ret_why);
 	if (!err)

@@ -105,6 +105,8 @@ int session_spec__print_words(const struct session_spec *self, struct buf *out)
 		buf__puts(out, " --children");
 	if (self->inlined)
 		buf__puts(out, " --inline");
+	if (self->counters)
+		buf__puts(out, " --counters");
 	if (self->event[0])
 		buf__printf(out, " --event %s", self->event);
 	for (uint32_t i = 0; i < self->pid_cnt; i++)

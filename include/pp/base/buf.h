@@ -22,6 +22,7 @@ void buf__clear(struct buf *self); /* frees; self may be used again with the sam
 void buf__reset(struct buf *self); /* len = 0, err = 0, keeps memory */
 int buf__append(struct buf *self, const void *data, size_t len);
 int buf__puts(struct buf *self, const char *text);
+int buf__base64(struct buf *self, const void *data, size_t len); /* RFC 4648, padded */
 int buf__putc(struct buf *self, char c);
 int buf__printf(struct buf *self, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 int buf__vprintf(struct buf *self, const char *fmt, va_list ap)
