@@ -66,5 +66,11 @@ check "without the wish profiles come" wait_for 30 test -s off/2.json
 check_is "nobody counts" "$(programs)" 0
 end
 check "and there are no counters" jq -e '.header | .hwmetrics == null and .htmlblob == null and (has("hwmetrics_detail") | not)' off/2.json
+# an event of the command in place of time
+serve event '{"continuous": true, "duration": 1, "profiler_configs": {"perf": {"events": ["page-faults"]}}}'
+check "profiles of an event come" wait_for 30 test -s event/2.json
+end
+check_is "and say which" "$(jq -r .header.metadata.run_arguments.perf_events event/2.json)" page-faults
+
 kill "$WORKLOAD"
 done_testing

@@ -175,7 +175,7 @@ check "private memory is below 5 MB" \
 kill -TERM "$daemon"
 check "SIGTERM ends it well" ends_with 5 0
 check_text "and it says so" 'daemon: stopped' log
-check "its programs are gone" empty own_progs
+check "its programs are gone" wait_for 5 empty own_progs
 check "the next one starts in its place" start_daemon
 kill -KILL "$daemon"
 wait "$daemon" 2>/dev/null

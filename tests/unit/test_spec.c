@@ -408,13 +408,16 @@ static void a_command_that_cannot_be_done_is_refused_with_the_reason(void **stat
 		  "perf is disabled and no other profiler can run" },
 		{ "{\"profiler_configs\":{\"perf\":{\"enabled\":false}}}", -EOPNOTSUPP,
 		  "perf is disabled and no other profiler can run" },
-		{ "{\"profiler_configs\":{\"perf\":{\"events\":[\"cache-misses\"]}}}", -EOPNOTSUPP,
-		  "perf.events: only CPU time can be sampled (cycles, cpu-cycles, cpu-clock, "
-		  "task-clock)" },
 		{ "{\"profiler_configs\":{\"perf\":{\"events\":[\"cycles\",\"cache-misses\"]}}}",
-		  -EOPNOTSUPP,
-		  "perf.events: only CPU time can be sampled (cycles, cpu-cycles, cpu-clock, "
-		  "task-clock)" },
+		  -EOPNOTSUPP, "perf.events: CPU time, or one other event at a time" },
+		{ "{\"profiler_configs\":{\"perf\":{\"events\":[\"page-faults\",\"cache-misses\"]}}}",
+		  -EOPNOTSUPP, "perf.events: CPU time, or one other event at a time" },
+		{ "{\"profiler_configs\":{\"perf\":{\"events\":[7]}}}", -EINVAL,
+		  "perf.events: names of events" },
+		{ "{\"profiler_configs\":{\"perf\":{\"events\":\"a b\"}}}", -EINVAL,
+		  "an event is a word of at most 63 printable characters" },
+		{ "{\"enable_perfspect\":3}", -EINVAL,
+		  "'enable_perfspect' is neither true nor false" },
 	};
 	struct session_spec spec;
 
@@ -448,6 +451,26 @@ static void profiler_configs_of_both_consoles_are_accepted(void **state)
 	}
 }
 
+static void a_command_names_another_event(void **state)
+{
+	struct session_spec spec;
+	const char *why = NULL;
+
+	assert_int_equal(
+		from_config("{\"profiler_configs\":{\"perf\":{\"events\":[\"cache-misses\"]}},"
+			    "\"enable_perfspect\":true}",
+			    &spec, &why),
+		0);
+	assert_string_equal(spec.event, "cache-misses");
+	assert_true(spec.counters);
+	assert_int_equal(
+		from_config("{\"profiler_configs\":{\"perf\":{\"events\":\"page-faults\"}}}", &spec,
+			    &why),
+		0);
+	assert_string_equal(spec.event, "page-faults");
+	assert_false(spec.counters);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -464,6 +487,7 @@ int main(void)
 		cmocka_unit_test(json_prints_back_to_itself),
 		cmocka_unit_test(wrong_json_is_refused_with_a_sentence),
 		cmocka_unit_test(a_command_gives_the_same_wish_as_words),
+		cmocka_unit_test(a_command_names_another_event),
 		cmocka_unit_test(what_a_command_leaves_out_or_null_is_the_default),
 		cmocka_unit_test(a_command_that_cannot_be_done_is_refused_with_the_reason),
 		cmocka_unit_test(profiler_configs_of_both_consoles_are_accepted),

@@ -482,9 +482,7 @@ static bool commands__is_rest(struct commands *self, const struct answer *answer
 static void commands__start(struct commands *self, const struct answer *answer,
 			    struct command *command)
 {
-	struct json_object *config = answer->config;
 	const char *why = NULL;
-	bool perfspect = false;
 	int err = -ENOMEM;
 
 	command->spec = malloc(sizeof(*command->spec));
@@ -493,10 +491,6 @@ static void commands__start(struct commands *self, const struct answer *answer,
 	if (err) {
 		commands__drop(self, command, why ? why : errname(err));
 		return;
-	}
-	if (config && !json__get_bool(config, "enable_perfspect", &perfspect) && perfspect) {
-		command__set_why(command, "enable_perfspect: no hardware metrics, stacks only");
-		log_warn("control: command '%s': %s", command->id, command->why);
 	}
 	if (!commands__is_rest(self, answer, command))
 		commands__enqueue(self, command);

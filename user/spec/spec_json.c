@@ -127,22 +127,32 @@ static bool is_cpu_event(const struct json_object *event)
 }
 
 /*
- * perf: {"events": "cycles"} or a list, of which we can count CPU time only. With another beside it the run would
- * give half of what was asked for.
+ * perf: {"events": "cycles"} or a list: CPU time, under whatever names, or one other event. Of more than one a run would
+ * give a part only of what was asked for.
  */
-static bool wants_cpu_time(const struct json_object *perf)
+static int take_events(struct session_spec *spec, const struct json_object *perf,
+		       const char **ret_why)
 {
+	static const char one[] = "perf.events: CPU time, or one other event at a time";
 	struct json_object *events;
+	size_t cnt;
 
 	if (json__get_any(perf, "events", &events))
-		return true;
-	if (!json__is_array(events))
-		return is_cpu_event(events);
-	for (size_t i = 0; i < json__len(events); i++) {
-		if (!is_cpu_event(json__at(events, i)))
-			return false;
+		return 0;
+	cnt = json__is_array(events) ? json__len(events) : 1;
+	for (size_t i = 0; i < cnt; i++) {
+		const struct json_object *event = json__is_array(events) ? json__at(events, i) :
+									   events;
+
+		if (is_cpu_event(event) && !spec->event[0])
+			continue;
+		if (cnt > 1 || is_cpu_event(event))
+			return spec_refuse(-EOPNOTSUPP, one, ret_why);
+		if (!json__is_str(event))
+			return spec_refuse(-EINVAL, "perf.events: names of events", ret_why);
+		return session_spec__set_event(spec, json__str(event), ret_why);
 	}
-	return true;
+	return 0;
 }
 
 /* Off is "disabled", {"mode": "disabled"} or {"enabled": false}: consoles send each of them. */
@@ -157,7 +167,8 @@ static bool is_disabled(const struct json_object *perf)
 	       (!json__get_any(perf, "mode", &mode) && !strcmp(json__str(mode), "disabled"));
 }
 
-static int check_profilers(const struct json_object *config, const char **ret_why)
+static int take_profilers(struct session_spec *spec, const struct json_object *config,
+			  const char **ret_why)
 {
 	struct json_object *profilers, *perf;
 	int err = json__get_object(config, "profiler_configs", &profilers);
@@ -171,12 +182,7 @@ static int check_profilers(const struct json_object *config, const char **ret_wh
 	if (is_disabled(perf))
 		return spec_refuse(-EOPNOTSUPP, "perf is disabled and no other profiler can run",
 				   ret_why);
-	if (!wants_cpu_time(perf))
-		return spec_refuse(-EOPNOTSUPP,
-				   "perf.events: only CPU time can be sampled (cycles, cpu-cycles, "
-				   "cpu-clock, task-clock)",
-				   ret_why);
-	return 0;
+	return take_events(spec, perf, ret_why);
 }
 
 int session_spec__from_config(const struct json_object *combined_config,
@@ -192,7 +198,7 @@ int session_spec__from_config(const struct json_object *combined_config,
 		spec.duration_s = SPEC_DURATION_DEFAULT_S;
 	err = check_mode(combined_config, ret_why);
 	if (!err)
-		err = check_profilers(combined_config, ret_why);
+		err = take_profilers(&spec, combined_config, ret_why);
 	if (!err)
 		err = read_number(&spec, combined_config, "frequency", spec_set_rate_num, ret_why);
 	if (!err)
