@@ -129,6 +129,10 @@ static void modes_and_events_are_lists(void **state)
 	assert_int_equal(spec_policy_words__set(&policy.events, "cache-misses", NULL), 0);
 	assert_refused(&policy, &spec, 0, "policy_events");
 	assert_true(spec_policy__allows_event(&policy, "cache-misses"));
+	assert_int_equal(session_spec__set_event(&spec, "cache-misses", NULL), 0);
+	assert_allowed(&policy, &spec, 0);
+	assert_int_equal(session_spec__set_event(&spec, "page-faults", NULL), 0);
+	assert_refused(&policy, &spec, 0, "policy_events");
 }
 
 static void long_lists_and_words_are_refused(void **state)

@@ -121,7 +121,7 @@ static const char *find_reason(const struct spec_policy *self, const struct sess
 		return "this host's policy has quiet hours now (policy_quiet_hours)";
 	if (!spec_policy__allows_mode(self, "cpu"))
 		return "this host's policy does not allow this mode (policy_modes)";
-	if (!spec_policy__allows_event(self, cpu_events[0]))
+	if (!spec_policy__allows_event(self, spec->event[0] ? spec->event : cpu_events[0]))
 		return "this host's policy does not allow this event (policy_events)";
 	if (self->no_continuous && spec->continuous)
 		return "this host's policy does not allow continuous runs (policy_continuous)";
