@@ -46,7 +46,8 @@ struct collect_counts {
 	uint64_t time_ns; /* CLOCK_MONOTONIC */
 	struct collect_counted_cpu *cpus;
 	uint32_t cpu_cnt;
-	struct collect_counted_process *processes; /* ascending by key bytes */
+	struct collect_counted_process
+		*processes; /* ascending: those of one process stand together */
 	size_t process_cnt, process_cap;
 	struct pp_counted others; /* processes that the table had no room for */
 	uint64_t read_errors, backwards, table_full;
@@ -56,6 +57,8 @@ struct collect_counts {
 /* Some 10 us a CPU and 1 us a process: a worker's where hosts are large. *ret_counts is given: __clear. */
 int collect_counting__read(struct collect_counting *self, struct collect_counts *ret_counts);
 void collect_counts__clear(struct collect_counts *self);
+/* The order of processes, for bsearch. */
+int collect_counted_process__compare(const void *a, const void *b);
 /* From now on nothing is done at switches: CPUs are counted whole, by __read, and processes no more. */
 void collect_counting__stop_switches(struct collect_counting *self);
 /* Forgets a process that has gone, so that the table has room. */

@@ -225,12 +225,13 @@ static void stop_ends_what_pauses(void **state)
 	assert_null(host_run(ID(01)));
 }
 
-static void hardware_metrics_are_said_to_be_missing(void **state)
+static void hardware_metrics_are_of_the_run(void **state)
 {
 	control__start(host.control);
 	command(ID(01), "start", "{\"enable_perfspect\":true,\"max_processes\":\"x\"}");
 	assert_non_null(host_run(ID(01)));
-	assert_non_null(strstr(beat()->body, "enable_perfspect: no hardware metrics"));
+	assert_true(host_run(ID(01))->spec.counters);
+	assert_null(strstr(beat()->body, "enable_perfspect"));
 }
 
 static void server_that_asks_for_a_pause_gets_it(void **state)
@@ -263,7 +264,7 @@ int main(void)
 		TEST(place_that_becomes_free_is_taken_at_once),
 		TEST(continuous_run_goes_on_after_quiet_hours),
 		TEST(stop_ends_what_pauses),
-		TEST(hardware_metrics_are_said_to_be_missing),
+		TEST(hardware_metrics_are_of_the_run),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

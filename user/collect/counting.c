@@ -242,11 +242,16 @@ static int read_cpus(struct collect_counting *self, struct collect_counts *count
 	return 0;
 }
 
-static int compare_keys(const void *a, const void *b)
+int collect_counted_process__compare(const void *a, const void *b)
 {
-	const struct collect_counted_process *x = a, *y = b;
+	const struct pp_counted_key *x = &((const struct collect_counted_process *)a)->key;
+	const struct pp_counted_key *y = &((const struct collect_counted_process *)b)->key;
 
-	return memcmp(&x->key, &y->key, sizeof(x->key));
+	if (x->tgid != y->tgid)
+		return x->tgid < y->tgid ? -1 : 1;
+	if (x->start_boottime_ns != y->start_boottime_ns)
+		return x->start_boottime_ns < y->start_boottime_ns ? -1 : 1;
+	return (x->cgroup_id > y->cgroup_id) - (x->cgroup_id < y->cgroup_id);
 }
 
 /* One by one: a table of thousands is read in milliseconds, and no batch call of 5.10 is safe while it grows. */
@@ -270,9 +275,11 @@ static int read_processes(struct collect_counting *self, struct collect_counts *
 			counts->process_cnt++;
 		last = &process->key;
 	}
-	qsort(counts->processes, counts->process_cnt, sizeof(*counts->processes), compare_keys);
+	qsort(counts->processes, counts->process_cnt, sizeof(*counts->processes),
+	      collect_counted_process__compare);
 	for (size_t i = 1; i < counts->process_cnt; i++)
-		if (!compare_keys(&counts->processes[i - 1], &counts->processes[i])) {
+		if (!collect_counted_process__compare(&counts->processes[i - 1],
+						      &counts->processes[i])) {
 			memmove(&counts->processes[i - 1], &counts->processes[i],
 				(counts->process_cnt - i) * sizeof(*counts->processes));
 			counts->process_cnt--;

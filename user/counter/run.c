@@ -271,11 +271,18 @@ static bool is_zero(const struct pp_counted *sums)
 	return !memcmp(sums, &nothing, sizeof(nothing));
 }
 
-static int compare_keys(const void *a, const void *b)
+/* One that changed its cgroup stands behind itself. Hosts have thousands: nothing is looked for. */
+static int add_process(struct counter_window *window, struct window_caps *caps, const char *id,
+		       const char *comm, const struct pp_counted *by)
 {
-	const struct collect_counted_process *x = a, *y = b;
+	size_t cnt = window->scope_cnt[COUNTER_PROCESS];
+	struct counter_scope *scope;
 
-	return memcmp(&x->key, &y->key, sizeof(x->key));
+	if (cnt && !strcmp(window->scopes[COUNTER_PROCESS][cnt - 1].id, id)) {
+		add(&window->scopes[COUNTER_PROCESS][cnt - 1].sums, by);
+		return 0;
+	}
+	return add_scope(window, caps, COUNTER_PROCESS, id, comm, by, &scope);
 }
 
 static int add_processes(struct counter_run *self, struct counter_window *window,
@@ -291,7 +298,7 @@ static int add_processes(struct counter_run *self, struct counter_window *window
 		char id[16], comm[17], cgroup[512];
 
 		known = bsearch(process, self->before.processes, self->before.process_cnt,
-				sizeof(*process), compare_keys);
+				sizeof(*process), collect_counted_process__compare);
 		if (known)
 			by = less(&by, &known->value.sums);
 		if (is_zero(&by)) {
@@ -302,7 +309,7 @@ static int add_processes(struct counter_run *self, struct counter_window *window
 		snprintf(id, sizeof(id), "%u", process->key.tgid);
 		snprintf(comm, sizeof(comm), "%.16s", process->value.comm);
 		cgroup_text(self, process->key.cgroup_id, &was_read, cgroup, sizeof(cgroup));
-		err = add_to_scope(window, caps, COUNTER_PROCESS, id, comm, &by);
+		err = add_process(window, caps, id, comm, &by);
 		if (!err)
 			err = add_cgroups(window, caps, cgroup, &by);
 		if (!err)
