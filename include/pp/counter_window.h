@@ -58,6 +58,7 @@ struct counter_scope {
 struct counter_window {
 	uint64_t wall_ns;
 	uint32_t cpu_cnt;
+	bool is_command; /* system is the command with what descends from it; 100 percent are one CPU */
 	struct counter_scope *scopes[COUNTER_SCOPE_CNT]; /* those with the most time on CPU first */
 	size_t scope_cnt[COUNTER_SCOPE_CNT];
 	struct pp_counted others; /* processes for which there was no room: in system and cpu only */

@@ -78,6 +78,19 @@ check "all children's faults are counted" near "$all" "$(perf_says perf.csv page
 check "each child is a row" test "$(jq '[.scopes[] | select(.name == "faults")] | length' many)" -ge 100
 check "nobody else is" jq -e '[.scopes[].name] - ["perf", "bash", "faults", "seq", "pulseprof"] == []' many
 
+stat_ --events page-faults -- "$FAULTS" 5000 10 >sum 2>/dev/null
+check "without a scope a command is one row" jq -e '.scopes | length == 1 and .[0].id == "command" and
+	.[0].counts["page-faults"].count > 5000 and .[0].counts["page-faults"].count < 5600' <(tail -1 sum)
+
+# --- for Prometheus
+
+timeout 20 "$PULSEPROF" counter stat --prometheus --per cpu --events page-faults,cycles --interval 0.5 --duration 0.5 >prom 2>/dev/null
+check_is "each metric has its type once" "$(grep -c '^# TYPE pulseprof_counter_cpu_utilization gauge$' prom)" 1
+check "events count up" grep -qE '^pulseprof_counter_events\{scope="cpu",id="0",event="page-faults"\} [0-9]+$' prom
+check "metrics have values" grep -qE '^pulseprof_counter_cpu_utilization\{scope="cpu",id="0"\} [0-9.]+$' prom
+check "all lines have the form" bash -c '! grep -vE "^(# (HELP|TYPE) pulseprof_counter_[a-z0-9_]+ .+|pulseprof_counter_[a-z0-9_]+\{[a-z]+=\"[^\"]*\"(,[a-z]+=\"[^\"]*\")*\} [0-9.e+-]+)$" prom'
+[ -d /sys/bus/event_source/devices/cpu ] || check "what is not there has no line" lacks 'event="cycles"' prom
+
 # --- by cgroup
 
 UNIFIED=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)

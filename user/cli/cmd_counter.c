@@ -25,7 +25,14 @@
 #define SPARE_NS	 20000000
 #define COST_MAX_PERCENT 1
 
-enum { STAT_PER = CLI_OPTION_OWN, STAT_INTERVAL, STAT_EVENTS, STAT_DURATION, STAT_COST };
+enum {
+	STAT_PER = CLI_OPTION_OWN,
+	STAT_INTERVAL,
+	STAT_EVENTS,
+	STAT_DURATION,
+	STAT_COST,
+	STAT_PROMETHEUS
+};
 const struct cli_option counter_stat_options[] = {
 	{ STAT_PER, "per", "SCOPE", "system (default), cpu, cgroup, container or process" },
 	{ STAT_INTERVAL, "interval", "S",
@@ -34,6 +41,8 @@ const struct cli_option counter_stat_options[] = {
 	  "end after so long; else at Ctrl-C or the command's end" },
 	{ STAT_COST, "cost-max", "PERCENT",
 	  "of all CPU time (1): above it not by process; 0: none" },
+	{ STAT_PROMETHEUS, "prometheus", NULL,
+	  "as a node exporter's text file collector takes it" },
 	{ STAT_EVENTS, "events", "NAMES", "these only, separated by commas; see 'counter list'" },
 	{ 0 },
 };
@@ -56,6 +65,7 @@ struct stat {
 	struct loop_io *command_io;
 	int command_fd;
 	uint64_t shown_ns;
+	bool for_prometheus;
 	bool is_over;
 	int code;
 };
@@ -131,7 +141,7 @@ static void show(struct stat *self)
 		loop__stop(self->loop);
 		return;
 	}
-	if (counter_view__print(self->cli, &self->set, &window, self->per))
+	if (counter_view__print(self->cli, self->for_prometheus, &self->set, &window, self->per))
 		self->code = CLI_FAILED;
 	counter_window__clear(&window);
 	self->shown_ns = clock_mono_ns();
@@ -223,6 +233,7 @@ static int parse(struct stat *self, int argc, char **argv)
 		case STAT_DURATION:
 			code = parse_seconds(self, "duration", value, &self->duration_s);
 			break;
+		case STAT_PROMETHEUS: self->for_prometheus = true; break;
 		case STAT_COST: code = parse_cost(self, value); break;
 		case STAT_EVENTS: self->events = value; break;
 		case CLI_OPTION_JSON:

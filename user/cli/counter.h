@@ -8,8 +8,8 @@
 
 struct cli;
 
-/* One window as a table for people, or as a line of JSON. */
-int counter_view__print(struct cli *cli, const struct counter_set *set,
+/* One window as a table for people, or as a line of JSON, or as Prometheus takes it (exposition format 0.0.4). */
+int counter_view__print(struct cli *cli, bool for_prometheus, const struct counter_set *set,
 			const struct counter_window *window, enum counter_scope_kind per);
 
 #endif

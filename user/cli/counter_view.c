@@ -98,9 +98,70 @@ static void print_table(const struct counter_set *set, const struct counter_wind
 	fflush(stdout);
 }
 
-int counter_view__print(struct cli *cli, const struct counter_set *set,
+/* Names of processes are anybody's text: the format knows backslash, quote and line end. */
+static void print_labels(enum counter_scope_kind per, const struct counter_scope *scope,
+			 const char *event)
+{
+	const char *const labels[][2] = { { "id", scope->id },
+					  { "name", scope->name },
+					  { "event", event } };
+
+	printf("{scope=\"%s\"", counter_scope__kind_name(per));
+	for (size_t i = 0; i < ARRAY_SIZE(labels); i++) {
+		if (!*labels[i][1])
+			continue;
+		printf(",%s=\"", labels[i][0]);
+		for (const char *c = labels[i][1]; *c; c++)
+			putchar(*c >= ' ' && *c < 0x7f && *c != '"' && *c != '\\' ? *c : '_');
+		putchar('"');
+	}
+	printf("} ");
+}
+
+/* What has no value has no line. Counts are of the window, so they are gauges, too. */
+static void print_prometheus(const struct counter_set *set, const struct counter_window *window,
+			     enum counter_scope_kind per)
+{
+	struct counter_value value;
+
+	for (uint32_t m = 0; m < counter_metrics__cnt(); m++) {
+		const struct counter_metric *metric = counter_metrics__at(m);
+
+		if (!has_column(set, window, per, m))
+			continue;
+		printf("# HELP pulseprof_counter_%s %s (%s)\n# TYPE pulseprof_counter_%s gauge\n",
+		       metric->id, metric->help, metric->unit, metric->id);
+		for (size_t i = 0; i < window->scope_cnt[per]; i++) {
+			counter_metrics__compute(set, window, per, &window->scopes[per][i], m,
+						 &value);
+			if (!counter_value__is_known(&value))
+				continue;
+			printf("pulseprof_counter_%s", metric->id);
+			print_labels(per, &window->scopes[per][i], "");
+			printf("%.9g\n", value.value);
+		}
+	}
+	printf("# HELP pulseprof_counter_events events in the window, scaled where multiplexed\n"
+	       "# TYPE pulseprof_counter_events gauge\n");
+	for (size_t i = 0; i < window->scope_cnt[per]; i++)
+		for (uint32_t e = 0; e < set->cnt; e++) {
+			counter_set__count(set, e, &window->scopes[per][i].sums, &value);
+			if (!counter_value__is_known(&value))
+				continue;
+			printf("pulseprof_counter_events");
+			print_labels(per, &window->scopes[per][i], set->events[e].name);
+			printf("%.0f\n", value.value);
+		}
+	fflush(stdout);
+}
+
+int counter_view__print(struct cli *cli, bool for_prometheus, const struct counter_set *set,
 			const struct counter_window *window, enum counter_scope_kind per)
 {
+	if (for_prometheus) {
+		print_prometheus(set, window, per);
+		return CLI_DONE;
+	}
 	if (cli->json)
 		return print_json(cli, set, window, per);
 	print_table(set, window, per);

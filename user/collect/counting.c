@@ -3,10 +3,9 @@
  * The life of the counting object: events opened on each CPU, the program loaded for them and attached to the switch,
  * sums read. Nothing of it exists while nobody counts. Not here: what the events mean.
  */
+#include "internal.h"
 #include "pp/collect_counting.h"
 
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -162,7 +161,11 @@ static int start(struct collect_counting *self, const struct sysroot *root,
 	for (uint32_t i = 0; i < self->event_cnt; i++)
 		if (!events[i].is_absent)
 			open_event(self, events, i);
+	libbpf_said__begin();
 	err = load(self, events, pid);
+	if (err && err != -EPERM)
+		libbpf_said__log();
+	libbpf_said__end();
 	if (!err)
 		err = fill_maps(self, pid);
 	return err ? err : attach(self, pid);

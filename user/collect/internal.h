@@ -110,6 +110,12 @@ int object__load(struct collect *self, const char **ret_why);
 void object__close(struct collect *self);
 struct pp_run *object__run(struct collect *self); /* the programs' switches, shared memory */
 
+/* libbpf_said.c: around each load; log: after one that failed */
+void libbpf_said__begin(void);
+void libbpf_said__forget(void);
+void libbpf_said__log(void);
+void libbpf_said__end(void);
+
 /* tables.c */
 int tables__map(struct collect *self);
 void tables__unmap(struct collect *self);

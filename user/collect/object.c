@@ -21,32 +21,6 @@
 
 #include "pulseprof.skel.h"
 
-#define VERIFIER_TAIL_BYTES 2000
-#define LIBBPF_LOG_BYTES    (64u << 10)
-
-/* libbpf has one print callback for the process: what it says is kept until the load has succeeded. */
-static struct buf libbpf_said;
-
-static int keep_libbpf_line(enum libbpf_print_level level, const char *fmt, va_list ap)
-{
-	if (level == LIBBPF_DEBUG)
-		return 0;
-	if (libbpf_said.len > LIBBPF_LOG_BYTES / 2)
-		buf__reset(&libbpf_said);
-	return buf__vprintf(&libbpf_said, fmt, ap);
-}
-
-static void replay_libbpf(void)
-{
-	if (!libbpf_said.data)
-		return;
-	if (libbpf_said.len > VERIFIER_TAIL_BYTES)
-		log_error("collect: libbpf: ...%s",
-			  libbpf_said.data + libbpf_said.len - VERIFIER_TAIL_BYTES);
-	else
-		log_error("collect: libbpf: %s", libbpf_said.data);
-}
-
 static bool has_helper(enum bpf_func_id helper)
 {
 	return libbpf_probe_bpf_helper(BPF_PROG_TYPE_PERF_EVENT, helper, NULL) == 1;
@@ -194,7 +168,7 @@ static void wait_for_memory(void)
 
 static int load_again(struct collect *self, int err)
 {
-	buf__reset(&libbpf_said);
+	libbpf_said__forget();
 	if (err == -ENOMEM)
 		wait_for_memory();
 	return open_and_load(self);
@@ -211,7 +185,7 @@ static int load_best(struct collect *self)
 	self->has_tables = !self->tuning.no_tables;
 	err = open_and_load(self);
 	if (err && self->has_tables) {
-		replay_libbpf();
+		libbpf_said__log();
 		log_warn("collect: the table walk does not load here: %s, frame pointers only",
 			 errname(err));
 		self->has_tables = false;
@@ -227,11 +201,10 @@ int object__load(struct collect *self, const char **ret_why)
 
 	if (err)
 		return err;
-	buf__init(&libbpf_said, LIBBPF_LOG_BYTES);
-	libbpf_set_print(keep_libbpf_line);
+	libbpf_said__begin();
 	err = load_best(self);
 	if (err) {
-		replay_libbpf();
+		libbpf_said__log();
 		*ret_why =
 			err == -EPERM ?
 				"the kernel refused the BPF programs: permission or lockdown" :
@@ -241,7 +214,7 @@ int object__load(struct collect *self, const char **ret_why)
 	} else {
 		note_maps(self);
 	}
-	buf__clear(&libbpf_said);
+	libbpf_said__end();
 	/* What the verifier could not take is an inability of this kernel, not a failure of the run. */
 	return err && err != -EPERM && err != -ENOMEM ? -EOPNOTSUPP : err;
 }

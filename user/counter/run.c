@@ -32,6 +32,7 @@ struct counter_run {
 	struct collect_counts before;
 	double cost_max_percent; /* 0: no limit */
 	bool by_switch;
+	bool is_command;
 	struct cgroup_name *cgroups; /* as the host has them, ever */
 	size_t cgroup_cnt, cgroup_cap;
 };
@@ -59,6 +60,7 @@ int counter_run__start(const struct sysroot *root, struct counter_set *set, uint
 	self->root = root;
 	self->cost_max_percent = cost_max_percent;
 	self->by_switch = true;
+	self->is_command = pid != 0;
 	for (uint32_t i = 0; i < set->cnt; i++)
 		events[i] = (struct collect_event){
 			.code = set->events[i].code,
@@ -328,6 +330,18 @@ static int by_time(const void *a, const void *b)
 	return strcmp(x->id, y->id);
 }
 
+/* In place of the host. */
+static void sum_command(struct counter_window *window)
+{
+	struct counter_scope *all = window->scopes[COUNTER_SYSTEM];
+
+	window->is_command = true;
+	memset(all, 0, sizeof(*all));
+	snprintf(all->id, sizeof(all->id), "%s", "command");
+	for (size_t i = 0; i < window->scope_cnt[COUNTER_PROCESS]; i++)
+		add(&all->sums, &window->scopes[COUNTER_PROCESS][i].sums);
+}
+
 static int fill(struct counter_run *self, struct container_names *names,
 		const struct collect_counts *now, struct counter_window *window)
 {
@@ -348,6 +362,8 @@ static int fill(struct counter_run *self, struct container_names *names,
 	err = add_cpus(window, &caps, now, &self->before);
 	if (!err && self->by_switch)
 		err = add_processes(self, window, &caps, names, now);
+	if (!err && self->is_command)
+		sum_command(window);
 	for (int k = COUNTER_CGROUP; k < COUNTER_SCOPE_CNT && !err; k++)
 		if (window->scope_cnt[k])
 			qsort(window->scopes[k], window->scope_cnt[k], sizeof(*window->scopes[k]),
