@@ -41,6 +41,7 @@ void counter_run__free(struct counter_run *self);
 
 enum counter_scope_kind {
 	COUNTER_SYSTEM,
+	COUNTER_SOCKET,
 	COUNTER_CPU,
 	COUNTER_CGROUP,
 	COUNTER_CONTAINER,
@@ -50,10 +51,11 @@ enum counter_scope_kind {
 const char *counter_scope__kind_name(enum counter_scope_kind kind);
 
 struct counter_scope {
-	char id[512]; /* "all", "0", a cgroup's path, a container's id, a pid */
+	char id[512]; /* "all", a socket's or CPU's number, a cgroup's path, a container's id, a pid */
 	char name[512]; /* container or process; else "" */
 	struct pp_counted sums; /* of the window */
-	uint64_t idle_ns; /* of on_cpu_ns: system and cpu */
+	uint64_t idle_ns; /* of on_cpu_ns: system, socket and cpu */
+	uint32_t cpus; /* of a socket */
 };
 struct counter_window {
 	uint64_t wall_ns;

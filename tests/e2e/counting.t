@@ -134,6 +134,10 @@ CPUS=$!
 sleep 0.4
 "$FAULTS" 5000 100 200 >/dev/null
 wait $CPUS
+stat_ --per socket --events page-faults --interval 1 --duration 1 >sockets
+check_is "so have sockets" "$(jq '.scopes | length' sockets)" \
+	"$(cat /sys/devices/system/cpu/cpu*/topology/physical_package_id | sort -u | wc -l)"
+check "with at most all of their time" jq -e 'all(.scopes[].metrics.cpu_utilization.value; . >= 0 and . <= 101)' sockets
 check "CPUs have rows" test "$(jq '.scopes | length' cpus)" = "$(nproc)"
 check "their faults are told" test "$(jq '[.scopes[].counts["page-faults"].count] | add' cpus)" -gt 4900
 

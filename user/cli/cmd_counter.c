@@ -34,7 +34,7 @@ enum {
 	STAT_PROMETHEUS
 };
 const struct cli_option counter_stat_options[] = {
-	{ STAT_PER, "per", "SCOPE", "system (default), cpu, cgroup, container or process" },
+	{ STAT_PER, "per", "SCOPE", "system (default), socket, cpu, cgroup, container, process" },
 	{ STAT_INTERVAL, "interval", "S",
 	  "a table so often (1; with a command: once, at its end)" },
 	{ STAT_DURATION, "duration", "S",
@@ -208,7 +208,8 @@ static int parse_per(struct stat *self, const char *text)
 			self->per = kind;
 			return 0;
 		}
-	return cli__usage(self->cli, "--per '%s': system, cpu, cgroup, container or process", text);
+	return cli__usage(self->cli,
+			  "--per '%s': system, socket, cpu, cgroup, container or process", text);
 }
 
 static int parse(struct stat *self, int argc, char **argv)

@@ -258,7 +258,9 @@ void counter_metrics__compute(const struct counter_set *set, const struct counte
 	const char *const *names = choose(set, formula);
 
 	if (formula->kind == KIND_UTILIZATION) {
-		uint64_t cpus = kind == COUNTER_SYSTEM && !window->is_command ? window->cpu_cnt : 1;
+		uint64_t cpus = kind == COUNTER_SOCKET			      ? scope->cpus :
+				kind == COUNTER_SYSTEM && !window->is_command ? window->cpu_cnt :
+										1;
 
 		*ret_value = (struct counter_value){ .value = (double)busy_ns,
 						     .why = "",

@@ -43,7 +43,8 @@ struct window_caps {
 
 const char *counter_scope__kind_name(enum counter_scope_kind kind)
 {
-	static const char *const names[] = { "system", "cpu", "cgroup", "container", "process" };
+	static const char *const names[] = { "system", "socket",    "cpu",
+					     "cgroup", "container", "process" };
 
 	return names[kind];
 }
@@ -150,8 +151,35 @@ static int add_to_scope(struct counter_window *window, struct window_caps *caps,
 	return add_scope(window, caps, kind, id, name, sums, &scope);
 }
 
-static int add_cpus(struct counter_window *window, struct window_caps *caps,
-		    const struct collect_counts *now, const struct collect_counts *before)
+/* Its number as firmware has it; -1, which virtual machines say, is one socket like others. */
+static int add_to_socket(const struct sysroot *root, struct counter_window *window,
+			 struct window_caps *caps, const struct counter_scope *cpu)
+{
+	struct counter_scope *socket = NULL;
+	char id[32];
+	int err;
+
+	if (sysroot__line(root, id, sizeof(id),
+			  "sys/devices/system/cpu/cpu%s/topology/physical_package_id", cpu->id))
+		snprintf(id, sizeof(id), "?"); /* the CPU has gone */
+	for (size_t i = 0; i < window->scope_cnt[COUNTER_SOCKET] && !socket; i++)
+		if (!strcmp(window->scopes[COUNTER_SOCKET][i].id, id))
+			socket = &window->scopes[COUNTER_SOCKET][i];
+	if (socket) {
+		add(&socket->sums, &cpu->sums);
+	} else {
+		err = add_scope(window, caps, COUNTER_SOCKET, id, "", &cpu->sums, &socket);
+		if (err)
+			return err;
+	}
+	socket->idle_ns += cpu->idle_ns;
+	socket->cpus++;
+	return 0;
+}
+
+static int add_cpus(const struct sysroot *root, struct counter_window *window,
+		    struct window_caps *caps, const struct collect_counts *now,
+		    const struct collect_counts *before)
 {
 	struct pp_counted all = { 0 };
 	struct counter_scope *scope;
@@ -165,8 +193,10 @@ static int add_cpus(struct counter_window *window, struct window_caps *caps,
 
 		snprintf(id, sizeof(id), "%d", now->cpus[c].cpu);
 		err = add_scope(window, caps, COUNTER_CPU, id, "", &by, &scope);
-		if (!err)
+		if (!err) {
 			scope->idle_ns = idle.on_cpu_ns;
+			err = add_to_socket(root, window, caps, scope);
+		}
 		idle_ns += idle.on_cpu_ns;
 		add(&all, &by);
 	}
@@ -359,7 +389,7 @@ static int fill(struct counter_run *self, struct container_names *names,
 	window->by_switch = self->by_switch;
 	window->cost_percent = 100 * (double)window->runs * window->ns_per_run /
 			       ((double)window->wall_ns * window->cpu_cnt);
-	err = add_cpus(window, &caps, now, &self->before);
+	err = add_cpus(self->root, window, &caps, now, &self->before);
 	if (!err && self->by_switch)
 		err = add_processes(self, window, &caps, names, now);
 	if (!err && self->is_command)

@@ -52,8 +52,8 @@ void run_counters__free(struct run_counters *self)
 static int make_json(const struct run_counters *self, const struct counter_window *window,
 		     struct profile *profile)
 {
-	const uint32_t kinds = 1u << COUNTER_SYSTEM | 1u << COUNTER_CPU | 1u << COUNTER_CONTAINER |
-			       1u << COUNTER_PROCESS;
+	const uint32_t kinds = 1u << COUNTER_SYSTEM | 1u << COUNTER_SOCKET | 1u << COUNTER_CPU |
+			       1u << COUNTER_CONTAINER | 1u << COUNTER_PROCESS;
 	_auto_json_ struct json_object *json = json__new_object(), *flat = json__new_object();
 	_auto_buf_ struct buf text = { .max_bytes = TEXT_BYTES_MAX };
 	struct json_object *value;
