@@ -60,14 +60,14 @@ check "context switches as perf counts them" \
 	near "$(of one process "$PID" context-switches)" "$(perf_says perf.csv context-switches)" 1
 check "there were as many as it slept" near "$(of one process "$PID" context-switches)" 2000 5
 on_cpu_ms() { jq --arg id "$2" '[.scopes[] | select(.id == $id) | .on_cpu_ns] | add / 1e6' "$1"; }
-check "migrations" near "$(of one process "$PID" cpu-migrations)" "$(perf_says perf.csv cpu-migrations)" 1 1
+check "migrations" near "$(of one process "$PID" cpu-migrations)" "$(perf_says perf.csv cpu-migrations)" 1 4
 check "nothing was lost" jq -e '.collector.lost == {"map_full": 0, "read_errors": 0, "negative_deltas": 0}' one
 
 # of one that works: at each of 2,000 switches perf's own work for its events is in our time and not in perf's
 stat_ --per process --events task-clock -- perf stat -x, -o perf.csv -e task-clock "$FAULTS" 0 20 300 >works 2>/dev/null
 PID=$(head -1 works)
 tail -1 works >work
-check "time on CPU as perf measures it" near "$(on_cpu_ms work "$PID")" "$(perf_says perf.csv task-clock)" 1
+check "time on CPU as perf measures it" near "$(on_cpu_ms work "$PID")" "$(perf_says perf.csv task-clock)" 1 3
 
 # --- with its children, that live for a moment
 
@@ -100,11 +100,11 @@ if [ -z "$UNIFIED" ]; then
 fi
 GROUP=$UNIFIED/pulseprof_counting
 check "a cgroup is made" mkdir "$GROUP"
-stat_ --per cgroup --events page-faults,context-switches --interval 3 --duration 3 >group &
+stat_ --per cgroup --events page-faults,context-switches --interval 4 --duration 4 >group &
 COUNTING=$!
-perf stat -a -x, -o perf.csv -e page-faults,context-switches --for-each-cgroup pulseprof_counting sleep 2.5 &
+perf stat -a -x, -o perf.csv -e page-faults,context-switches --for-each-cgroup pulseprof_counting sleep 4 &
 PERF=$!
-sleep 0.5
+sleep 1.5
 bash -c "echo \$\$ >$GROUP/cgroup.procs; exec $FAULTS 30000 500" >/dev/null
 wait $PERF $COUNTING
 check "a cgroup's faults as perf counts them" \
@@ -118,14 +118,19 @@ check "those below the root are in the root's" test "$(of group cgroup / page-fa
 chrt -f 50 taskset -c 1 "$FAULTS" 0 0 5000 >/dev/null &
 SPINNER=$!
 sleep 0.3
-before=$(cut -d' ' -f1 /proc/$SPINNER/schedstat)
+ran() { cut -d' ' -f1 "/proc/$SPINNER/schedstat"; }
+begin=$(date +%s%N) before=$(ran)
 stat_ --per process --events page-faults --interval 0.5 --duration 0.5 >pinned
-after=$(cut -d' ' -f1 /proc/$SPINNER/schedstat)
+after=$(ran) end=$(date +%s%N)
 kill $SPINNER
 wait $SPINNER 2>/dev/null
-wall=$(jq '.interval_s * 1000' pinned)
-check "a task that never switches has its time" near "$(on_cpu_ms pinned $SPINNER)" "$wall" 1
-check "it had it indeed" test $((after - before)) -gt 450000000
+# but for what the scheduler kept it off, which it does to keep others alive
+has_its_time() {
+	awk -v got="$(on_cpu_ms pinned $SPINNER)" -v wall="$(jq '.interval_s * 1000' pinned)" \
+		-v off=$(((end - begin - (after - before)) / 1000000)) 'BEGIN {
+		print got " ms of " wall ", off for " off; exit !(got >= 0.99 * (wall - off) && got <= 1.01 * wall && off < wall / 2) }'
+}
+check "a task that never switches has its time" has_its_time
 
 # --- the sums of all scopes agree
 

@@ -38,8 +38,8 @@ check "every sample is accounted for" jq -e '.taken == .samples + .filtered + ([
 record_ two --event page-faults --event context-switches -- "$FAULTS" 5000 300
 check_is "two events at once" "$STATUS" 0
 check "the first has its own profile" between "$(weight_of two.page-faults.col ';faults;')" 5000 5300
-check "and the second its own" between "$(weight_of two.context-switches.col ';faults;')" 300 400
-check "switches are where it sleeps" between "$(weight_of two.context-switches.col 'faults;.*(nanosleep|schedule)')" 290 400
+check "and the second its own" between "$(weight_of two.context-switches.col ';faults;')" 300 800
+check "switches are where it sleeps" between "$(weight_of two.context-switches.col 'faults;.*(nanosleep|schedule)')" 290 800
 check_is "two summaries" "$(summary two 'map(.clock) | join(" ")')" '"page-faults context-switches"'
 check_is "nothing is left beside them" "$(ls -d two.*)" "$(printf 'two.context-switches.col\ntwo.err\ntwo.json\ntwo.page-faults.col')"
 

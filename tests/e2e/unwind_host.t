@@ -124,7 +124,7 @@ done >large.c
 live "gcc's cc1: each frame is libdw's" 1 500 "$(gcc -print-prog-name=cc1)" -quiet -O2 large.c -o /dev/null
 
 if rustc=$(HOME=${HOME:-/root} rustc --print sysroot 2>/dev/null)/bin/rustc && [ -x "$rustc" ]; then
-	for ((i = 0; i < 150; i++)); do
+	for ((i = 0; i < 450; i++)); do
 		echo "#[derive(Debug, Clone, PartialEq, Default)] pub struct S$i { a: u32, b: String, c: std::collections::HashMap<String, Vec<u64>> }"
 	done >large.rs
 	live "rustc with libLLVM: each frame is libdw's" 2 500 "$rustc" -O --crate-type lib -o large.rlib large.rs

@@ -221,6 +221,11 @@ int object__load(struct collect *self, const char **ret_why)
 
 void object__close(struct collect *self)
 {
+	uint32_t zero = 0;
+
+	/* else a worker of the kernel does it some ms later, and until then the sampler stays */
+	if (self->skel)
+		(void)bpf_map_delete_elem(bpf_map__fd(self->skel->maps.pp_sampler), &zero);
 	tables__unmap(self);
 	pulseprof_bpf__destroy(self->skel);
 	self->skel = NULL;
